@@ -1,0 +1,305 @@
+"""What the lower floors need from outside: send, resolve, time, timers, shared tables, threads.
+
+`runtime` fills these in for production and `pysips/testing` for tests; nothing here knows a socket or a process.
+They are base classes and not Protocols, since the compiled build calls them once for each message
+(a virtual call costs 2 ns there, a Protocol 21).
+
+A run of the script awaits only a `Promise`: it costs no task, and whoever completes it lets the run go on at once.
+"""
+
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Final, final
+
+from mypy_extensions import mypyc_attr
+
+from pysips.errors import PysipsError, SipError
+
+UDP: Final = "udp"
+RELIABLE: Final = frozenset(("tcp", "tls", "ws", "wss"))
+DEFAULT_PORTS: Final = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
+
+SENT: Final = 1
+PENDING: Final = 0
+FAILED: Final = -1
+
+
+class NotReady(PysipsError):
+    """Something from outside was asked for before the process had it."""
+
+
+class TablesFull(SipError):
+    """The shared tables have no room left: 500 to whoever asked."""
+
+    def __init__(self) -> None:
+        super().__init__(500, "Server Internal Error")
+
+
+@final
+class Socket:
+    """A SIP socket we listen on, as the script named it.
+
+    host: numeric, IPv6 without brackets; port: 1–65535; name: "udp:10.0.0.1:5060"; sent_by: the advertised
+    "host:port" as it stands in Via and Record-Route; via: "Via: SIP/2.0/UDP host:port;branch=".
+    """
+
+    __slots__ = (
+        "advertised_host", "advertised_port", "anycast", "family", "host", "index", "name", "port", "proto",
+        "sent_by", "tag", "via",
+    )  # fmt: skip
+
+    def __init__(
+        self, index: int, proto: str, host: str, port: int, advertised_host: str = "", advertised_port: int = 0,
+        tag: str = "", anycast: bool = False,
+    ) -> None:  # fmt: skip
+        self.index: int = index
+        self.proto: str = proto
+        self.host: str = host
+        self.port: int = port
+        self.family: int = 6 if ":" in host else 4
+        self.advertised_host: str = advertised_host
+        self.advertised_port: int = advertised_port
+        self.tag: str = tag
+        self.anycast: bool = anycast
+        self.name: str = proto + ":" + bracketed(host) + ":" + str(port)
+        self.sent_by: str = bracketed(advertised_host or host) + ":" + str(advertised_port or port)
+        self.via: str = "Via: SIP/2.0/" + proto.upper() + " " + self.sent_by + ";branch="
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands in a URI: IPv6 in brackets."""
+    return "[" + host + "]" if ":" in host and not host.startswith("[") else host
+
+
+@final
+class Peer:
+    """Somebody at the other end: where a message came from, or goes to.
+
+    host: numeric, IPv6 without brackets; socket: ours towards it; connection: the id of the stream connection,
+    0 for datagrams or where any connection to that address will do.
+    """
+
+    __slots__ = ("connection", "host", "port", "proto", "socket")
+
+    def __init__(self, proto: str, host: str, port: int, socket: Socket, connection: int = 0) -> None:
+        self.proto: str = proto
+        self.host: str = host
+        self.port: int = port
+        self.socket: Socket = socket
+        self.connection: int = connection
+
+    def __repr__(self) -> str:
+        return self.proto + ":" + bracketed(self.host) + ":" + str(self.port)
+
+
+@final
+class Target:
+    """Where a name led: transport, numeric host (IPv6 without brackets), port."""
+
+    __slots__ = ("host", "port", "proto")
+
+    def __init__(self, proto: str, host: str, port: int) -> None:
+        self.proto: str = proto
+        self.host: str = host
+        self.port: int = port
+
+
+class Promise:
+    """A value that somebody will bring. Await it in a run, or hand `when_done` a callback; completed once."""
+
+    __slots__ = ("callbacks", "done", "failure", "value")
+
+    def __init__(self) -> None:
+        self.done: bool = False
+        self.value: Any = None
+        self.failure: BaseException | None = None
+        self.callbacks: list[Callable[[], object]] = []
+
+    def complete(self, value: Any = None) -> None:
+        """Bring the value; later calls change nothing."""
+        if not self.done:
+            self.value = value
+            self.finish()
+
+    def fail(self, failure: BaseException) -> None:
+        """Bring a failure: whoever awaits gets it raised."""
+        if not self.done:
+            self.failure = failure
+            self.finish()
+
+    def finish(self) -> None:
+        self.done = True
+        waiting, self.callbacks = self.callbacks, []
+        for callback in waiting:
+            callback()
+
+    def when_done(self, callback: Callable[[], object]) -> None:
+        """Call back when it is done; at once if it is."""
+        if self.done:
+            callback()
+        else:
+            self.callbacks.append(callback)
+
+    def __await__(self) -> Generator["Promise", None, Any]:
+        if not self.done:
+            yield self
+        if self.failure is not None:
+            raise self.failure
+        return self.value
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Watcher:
+    """Whoever wants to know that bytes handed to `Network.send` did not go out after all."""
+
+    def send_failed(self) -> None:
+        """The connection could not be made, or broke, or the peer said that nobody listens."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Network:
+    """The way out."""
+
+    def send(self, data: bytes, peer: Peer, watcher: Watcher | None = None) -> int:
+        """Send one message from `peer.socket`: SENT, FAILED, or PENDING (the watcher hears if it fails)."""
+        raise NotReady("no network yet")
+
+    def pass_on(self, slot: int, data: bytes, peer: Peer) -> None:
+        """Hand bytes that came from `peer` to the worker that owns their call (house rule 9.2)."""
+        raise NotReady("no siblings yet")
+
+    def close(self, connection: int) -> bool:
+        """Close a stream connection; False if there is none of that id."""
+        return False
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Resolver:
+    """Names to addresses (RFC 3263)."""
+
+    def known(self, host: str, port: int, proto: str) -> list[Target] | None:
+        """The targets of a numeric or lately asked name; None if one has to ask.
+
+        host: without brackets; port: 0 if the URI names none; proto: "" if the URI names none.
+        """
+        raise NotReady("no resolver yet")
+
+    def ask(self, host: str, port: int, proto: str) -> Promise:
+        """Ask; the promise brings list[Target], best first, empty if the name leads nowhere."""
+        raise NotReady("no resolver yet")
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Clock:
+    """Time."""
+
+    def now(self) -> float:
+        """Seconds that only grow; for timers."""
+        raise NotReady("no clock yet")
+
+    def time(self) -> float:
+        """Unix seconds; for people and for expiry in shared tables."""
+        raise NotReady("no clock yet")
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Timer:
+    """Something to be done later. Cancel it with `timer.due = 0`; one timer stands in the wheel once at most."""
+
+    __slots__ = ("due",)
+
+    def __init__(self) -> None:
+        self.due: int = 0
+
+    def fire(self) -> None:
+        """The time has come."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Timers:
+    """The wheel of a worker; its ticks are 50 ms."""
+
+    def add(self, timer: Timer, seconds: float) -> None:
+        """Fire once in so many seconds (at least one tick); adding it again moves it."""
+        raise NotReady("no timers yet")
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Transaction:
+    """A write transaction of the shared tables. Nothing may wait inside."""
+
+    def get(self, kind: bytes, key: bytes) -> bytes | None:
+        raise NotReady("no tables yet")
+
+    def put(self, kind: bytes, key: bytes, value: bytes) -> None:
+        raise NotReady("no tables yet")
+
+    def delete(self, kind: bytes, key: bytes) -> bool:
+        raise NotReady("no tables yet")
+
+    def commit(self) -> None:
+        """Make it true; raises TablesFull."""
+        raise NotReady("no tables yet")
+
+    def abort(self) -> None:
+        raise NotReady("no tables yet")
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Tables:
+    """Tables that all processes share. kind: one byte for each sort of record; key: any length (long ones are hashed)."""
+
+    def get(self, kind: bytes, key: bytes) -> bytes | None:
+        raise NotReady("no tables yet")
+
+    def put(self, kind: bytes, key: bytes, value: bytes) -> None:
+        """One record in a transaction of its own; raises TablesFull."""
+        raise NotReady("no tables yet")
+
+    def delete(self, kind: bytes, key: bytes) -> bool:
+        raise NotReady("no tables yet")
+
+    def begin(self) -> Transaction:
+        """Begin to write; end it with `commit` or `abort`, soon."""
+        raise NotReady("no tables yet")
+
+    def scan(self, kind: bytes, after: bytes = b"", most: int = 500) -> list[tuple[bytes, bytes]]:
+        """At most `most` records of a kind in key order, those after key `after`; ask again from the last one."""
+        raise NotReady("no tables yet")
+
+    def count(self, kind: bytes) -> int:
+        raise NotReady("no tables yet")
+
+
+class Offload:
+    """Blocking work, in threads."""
+
+    def run(self, work: Callable[..., Any], *arguments: Any) -> Promise:
+        """Call it in a thread; the promise brings its result or failure."""
+        raise NotReady("no threads yet")
+
+    def spawn(self, work: Awaitable[Any]) -> Promise:
+        """Run a coroutine of some asyncio library as a task; the promise brings its result or failure."""
+        raise NotReady("no loop yet")
+
+
+class Services:
+    """All of the above in one place, one for each process. Made before the fork, filled in after it.
+
+    slot, slots: which worker this is (-1: the attendant), and how many there are; call_slot: the worker that owns
+    a Call-ID.
+    """
+
+    def __init__(self) -> None:
+        self.network: Network = Network()
+        self.resolver: Resolver = Resolver()
+        self.clock: Clock = Clock()
+        self.timers: Timers = Timers()
+        self.tables: Tables = Tables()
+        self.offload: Offload = Offload()
+        self.sockets: list[Socket] = []
+        self.slot: int = 0
+        self.slots: int = 1
+
+    def call_slot(self, call_id: str) -> int:
+        """The slot of the worker that owns a call (house rule 9.2)."""
+        return 0
