@@ -14,6 +14,8 @@ from mypy_extensions import mypyc_attr
 
 from pysips.errors import PysipsError, SipError
 
+from .flags import FlagNames
+
 UDP: Final = "udp"
 RELIABLE: Final = frozenset(("tcp", "tls", "ws", "wss"))
 DEFAULT_PORTS: Final = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
@@ -203,12 +205,16 @@ class Clock:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Timer:
-    """Something to be done later. Cancel it with `timer.due = 0`; one timer stands in the wheel once at most."""
+    """Something to be done later. Cancel it with `timer.due = 0`; one timer stands in the wheel once at most.
 
-    __slots__ = ("due",)
+    due: the tick when it fires, 0 if it does not; at: the wheel's own, the tick whose bucket holds it.
+    """
+
+    __slots__ = ("at", "due")
 
     def __init__(self) -> None:
         self.due: int = 0
+        self.at: int = 0
 
     def fire(self) -> None:
         """The time has come."""
@@ -297,6 +303,8 @@ class Services:
         self.tables: Tables = Tables()
         self.offload: Offload = Offload()
         self.sockets: list[Socket] = []
+        self.message_flags: FlagNames = FlagNames("message")
+        self.branch_flags: FlagNames = FlagNames("branch")
         self.slot: int = 0
         self.slots: int = 1
 

@@ -1,0 +1,55 @@
+"""Where modules hook into a message's way: who takes replies, who hears of unreachable peers, who runs async()."""
+
+from typing import TYPE_CHECKING, Any
+
+from mypy_extensions import mypyc_attr
+
+if TYPE_CHECKING:
+    from .context import Context
+    from .services import Peer
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Taker:
+    """A module that keeps transactions (`tm`)."""
+
+    def take_reply(self, ctx: "Context") -> bool:
+        """A reply came and the global onreply_route has run: True if it was ours."""
+        return False
+
+    def unreachable(self, proto: str, host: str, port: int) -> None:
+        """The network says that nobody listens there (ICMP, connection lost)."""
+
+    def failed(self, ctx: "Context") -> bool:
+        """The script of a request broke with an exception: True if a transaction has answered 500."""
+        return False
+
+    def owing(self) -> int:
+        """How many transactions still owe their client a final answer (house rule 9.3)."""
+        return 0
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Sender:
+    """Somebody who may look at, change or refuse what is sent (tracing, compression)."""
+
+    def sent(self, data: bytes, peer: "Peer") -> None:
+        """A message went out."""
+
+
+class Hooks:
+    """The lists; filled while modules are configured, before the fork."""
+
+    def __init__(self) -> None:
+        self.takers: list[Taker] = []
+        self.asyncs: Any = None  # modules/tm's runner of async(), if loaded
+
+    def run_async(self, ctx: "Context", call: Any, resume: Any, timeout: int) -> Any:
+        """See Context.run_async. Without tm the call is awaited where it stands, and `resume` follows at once."""
+        if self.asyncs is not None:
+            return self.asyncs.run_async(ctx, call, resume, timeout)
+        raise LookupError("async() needs the module tm")
+
+    def launch(self, ctx: "Context", call: Any, resume: Any, text: Any) -> int:
+        """See Context.launch."""
+        return int(ctx.program.launcher.launch(ctx, call, resume, text))
