@@ -17,6 +17,7 @@ import atexit
 import os
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final, final
@@ -114,6 +115,12 @@ class Log:
     def debug(self, module: str, text: str) -> None:
         if self.level >= DBG:
             self.put(DBG, module, harmless(text))
+
+    def failure(self, module: str, text: str) -> None:
+        """In an `except`: an error that nobody expected, with its traceback below it."""
+        if self.level >= ERR:
+            lines = [text, *traceback.format_exc().splitlines()]
+            self.put(ERR, module, "\n\t".join(harmless(line) for line in lines))
 
     def script(self, level: int, text: str) -> None:
         """A line of `xlog`: `LEVEL:text` under `script_level`."""

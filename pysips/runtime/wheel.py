@@ -1,0 +1,69 @@
+"""The timer wheel, one for each worker: 256 buckets of 50 ms.
+
+Facts:
+- `add` puts a timer into the bucket of its tick; cancelling is `timer.due = 0` and no search: the bucket finds
+  out when its turn comes.
+- A timer that lies beyond the wheel waits in the last bucket and is put in again from there. So whatever was cancelled
+  is let go after 12.8 s at the latest, however far away it was.
+- A timer never fires early; it may be one tick late.
+"""
+
+import math
+from typing import Final, final
+
+from pysips.core.log import log
+from pysips.core.services import Timer, Timers
+
+TICK: Final = 0.05
+TICKS_A_SECOND: Final = 20
+BUCKETS: Final = 256
+MASK: Final = BUCKETS - 1
+# The longest timer, in ticks (some 3 years): beyond it a float from a script could overflow the arithmetic.
+LONGEST: Final = 2_000_000_000
+
+
+@final
+class Wheel(Timers):
+    """now: the tick up to which everything was fired; it starts at 1, since `due == 0` means "cancelled"."""
+
+    __slots__ = ("buckets", "now")
+
+    def __init__(self) -> None:
+        self.now: int = 1
+        self.buckets: list[list[Timer]] = [[] for _ in range(BUCKETS)]
+
+    def add(self, timer: Timer, seconds: float) -> None:
+        """Fire once in so many seconds (at least one tick); adding it again moves it."""
+        # One more than the rounded ticks: a part of the running tick is already over.
+        ticks = LONGEST if seconds > LONGEST / TICKS_A_SECOND else math.ceil(seconds * TICKS_A_SECOND) + 1
+        if ticks < 1:
+            ticks = 1
+        timer.due = self.now + ticks
+        self.place(timer, ticks)
+
+    def place(self, timer: Timer, ticks: int) -> None:
+        """Into the bucket where it is looked at next. An older entry of the same timer is no longer `at` its bucket."""
+        at = self.now + (ticks if ticks < BUCKETS else MASK)
+        timer.at = at
+        self.buckets[at & MASK].append(timer)
+
+    def advance(self, now: int) -> None:
+        """Fire what is due up to and including tick `now`, in order. A timer that fails is logged and stops no other."""
+        while self.now < now:
+            tick = self.now + 1
+            self.now = tick
+            bucket = self.buckets[tick & MASK]
+            if bucket:
+                self.buckets[tick & MASK] = []
+                for timer in bucket:
+                    if timer.due == tick:
+                        timer.due = 0
+                        self.fire(timer)
+                    elif timer.due > tick and timer.at == tick:
+                        self.place(timer, timer.due - tick)
+
+    def fire(self, timer: Timer) -> None:
+        try:
+            timer.fire()
+        except Exception:
+            log.failure("timers", "a timer failed")
