@@ -158,6 +158,20 @@ class Watcher:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
+class Receiver:
+    """The way in: what the transports call. `core/receive.py` is the one in production."""
+
+    def receive(self, data: bytes, peer: Peer) -> None:
+        """A message from a socket of this process; it may be a sibling's to handle."""
+
+    def handed(self, data: bytes, peer: Peer) -> None:
+        """A message that a sibling received, and that is ours."""
+
+    def unreachable(self, host: str, port: int) -> None:
+        """The network says that nobody listens there (ICMP)."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Network:
     """The way out."""
 
@@ -310,4 +324,8 @@ class Services:
 
     def call_slot(self, call_id: str) -> int:
         """The slot of the worker that owns a call (house rule 9.2)."""
+        return 0
+
+    def owner_of(self, data: bytes) -> int:
+        """The slot that owns the message in these bytes, by its Call-ID; -1 if none is found."""
         return 0

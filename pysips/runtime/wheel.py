@@ -48,7 +48,7 @@ class Wheel(Timers):
         self.buckets[at & MASK].append(timer)
 
     def advance(self, now: int) -> None:
-        """Fire what is due up to and including tick `now`, in order. A timer that fails is logged and stops no other."""
+        """Fire what is due up to and including tick `now`, in order. One that fails is logged and stops no other."""
         while self.now < now:
             tick = self.now + 1
             self.now = tick

@@ -1,0 +1,143 @@
+"""Datagrams in and out, and what the network says of those that did not arrive."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from pysips.core.services import FAILED, SENT, Peer, Receiver, Socket
+from pysips.core.stats import Statistics
+from pysips.net.endpoint import open_slots
+from pysips.net.udp import MOST, PATIENCE, Udp, UdpCounters
+
+
+class Heard(Receiver):
+    """Keeps what came."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[bytes, Peer]] = []
+        self.gone: list[tuple[str, int]] = []
+        self.fails = False
+
+    def receive(self, data: bytes, peer: Peer) -> None:
+        if self.fails:
+            raise RuntimeError("a fault of ours")
+        self.messages.append((data, peer))
+
+    def unreachable(self, host: str, port: int) -> None:
+        self.gone.append((host, port))
+
+
+class Ends:
+    """A socket of ours and a peer, over IPv4 or IPv6."""
+
+    def __init__(self, host: str) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.peer = socket.socket(family, socket.SOCK_DGRAM)
+        self.peer.bind((host, 0))
+        self.peer.settimeout(5)
+        with socket.socket(family, socket.SOCK_DGRAM) as trial:
+            trial.bind((host, 0))
+            port = trial.getsockname()[1]
+        where = Socket(0, "udp", host, port)
+        self.ours = open_slots(where, 1)[0]
+        self.heard = Heard()
+        named = Statistics()
+        counters = [named.counter("udp", name) for name in ("dropped", "failed", "unreachable")]
+        self.udp = Udp(self.ours, where, self.heard, UdpCounters(*counters))
+        self.host, self.port = host, int(self.peer.getsockname()[1])
+
+    def said(self, *data: bytes) -> None:
+        for one in data:
+            self.peer.sendto(one, self.ours.getsockname())
+
+    def closed_port(self) -> int:
+        with socket.socket(self.ours.family, socket.SOCK_DGRAM) as trial:
+            trial.bind((self.host, 0))
+            return int(trial.getsockname()[1])
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
+    made = Ends(request.param)
+    yield made
+    made.peer.close()
+    made.ours.close()
+
+
+def test_a_datagram_comes_in_with_its_peer(ends: Ends) -> None:
+    ends.said(b"OPTIONS", b"")
+    ends.udp.take()
+    ends.udp.take()
+    assert [data for data, _ in ends.heard.messages] == [b"OPTIONS", b""]
+    peer = ends.heard.messages[0][1]
+    assert (peer.proto, peer.host, peer.port, peer.connection) == ("udp", ends.host, ends.port, 0)
+    assert peer.socket is ends.udp.where
+
+
+def test_a_datagram_of_the_largest_size_is_whole(ends: Ends) -> None:
+    data = b"x" * 65_507
+    ends.said(data)
+    ends.udp.take()
+    assert ends.heard.messages[0][0] == data
+
+
+def test_it_asks_for_as_many_as_last_time_and_now_and_then_for_one_more(ends: Ends) -> None:
+    ends.said(*[b"x"] * (PATIENCE + 1))
+    for _ in range(PATIENCE + 1):
+        ends.udp.take()
+    assert ends.udp.want == 2
+    ends.udp.want = MOST
+    ends.said(*[b"x"] * 5)
+    ends.udp.take()
+    assert ends.udp.want == 5
+    ends.udp.take()
+    assert ends.udp.want == 1
+
+
+def test_a_message_that_we_fail_on_does_not_stop_the_next(ends: Ends) -> None:
+    ends.heard.fails = True
+    ends.said(b"bad")
+    ends.udp.take()
+    ends.heard.fails = False
+    ends.said(b"good")
+    ends.udp.take()
+    assert [data for data, _ in ends.heard.messages] == [b"good"]
+
+
+def test_sending(ends: Ends) -> None:
+    assert ends.udp.send(b"hello", ends.host, ends.port) == SENT
+    assert ends.peer.recv(100) == b"hello"
+
+
+def test_a_closed_port_is_told_and_does_not_harm_the_next_send(ends: Ends) -> None:
+    closed = ends.closed_port()
+    assert ends.udp.send(b"anybody?", ends.host, closed) == SENT
+    assert ends.udp.send(b"hello", ends.host, ends.port) == SENT
+    assert ends.peer.recv(100) == b"hello"
+    ends.udp.errors()
+    assert ends.heard.gone == [(ends.host, closed)]
+    assert ends.udp.counters.unreachable.get() == 1
+
+
+def test_a_closed_port_is_told_when_receiving_too(ends: Ends) -> None:
+    closed = ends.closed_port()
+    ends.udp.send(b"anybody?", ends.host, closed)
+    ends.said(b"hello")
+    ends.udp.take()
+    ends.udp.take()
+    assert ends.heard.gone == [(ends.host, closed)]
+    assert [data for data, _ in ends.heard.messages] == [b"hello"]
+
+
+@pytest.mark.parametrize("host, port", [("127.0.0.1", 70_000), ("2001:db8::1", 5060), ("127.0.0.1", 0)])
+def test_what_the_system_refuses_is_failed_and_counted(host: str, port: int) -> None:
+    ends = Ends("127.0.0.1")
+    assert ends.udp.send(b"x", host, port) == FAILED
+    assert ends.udp.counters.failed.get() == 1
+    ends.peer.close()
+    ends.ours.close()
+
+
+def test_a_message_too_large_for_a_datagram_is_failed(ends: Ends) -> None:
+    assert ends.udp.send(b"x" * 70_000, ends.host, ends.port) == FAILED
