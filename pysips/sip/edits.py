@@ -1,0 +1,67 @@
+"""What a script changed of a message: (start, end, new text) by position. OpenSIPS calls these lumps.
+
+Facts:
+- the text itself never changes, so reads go on seeing what came, as in OpenSIPS; the edits take effect when written;
+- a removal has no new text, an insertion no length;
+- insertions at one place come out in the order in which they were made;
+- edits may overlap (a header removed twice, a value changed inside of a removed line): every new text comes out,
+  every removed character stays out.
+"""
+
+from operator import itemgetter
+from typing import Final, final
+
+Edit = tuple[int, int, str]  # from, to, the text instead
+
+BY_START: Final = itemgetter(0)
+
+
+@final
+class Edits:
+    """The changes of one message, in the order in which they were made; positions are offsets in the message's text."""
+
+    __slots__ = ("items",)
+
+    def __init__(self) -> None:
+        self.items: list[Edit] = []
+
+    def insert(self, at: int, text: str) -> None:
+        """Put `text` in before the character at `at`, behind what was inserted there earlier."""
+        self.items.append((at, at, text))
+
+    def replace(self, a: int, b: int, text: str) -> None:
+        """Put `text` in the place of text[a:b]."""
+        self.items.append((a, b, text))
+
+    def remove(self, a: int, b: int) -> None:
+        """Take text[a:b] out."""
+        self.items.append((a, b, ""))
+
+    def copy(self) -> "Edits":
+        """The same edits, to which a branch adds its own."""
+        made = Edits()
+        made.items = self.items.copy()
+        return made
+
+    def written(self, text: str) -> str:
+        """`text` with the edits applied."""
+        items = self.items
+        if not items:
+            return text
+        if len(items) > 1:
+            items = sorted(items, key=BY_START)  # stable: insertions at one place keep their order
+        out: list[str] = []
+        at = 0
+        for a, b, new in items:
+            if a > at:
+                out.append(text[at:a])
+                at = a
+            out.append(new)
+            if b > at:
+                at = b
+        out.append(text[at:])
+        return "".join(out)
+
+    def write(self, text: str) -> bytes:
+        """`text` with the edits applied, as the bytes that go out."""
+        return self.written(text).encode("utf-8", "surrogateescape")
