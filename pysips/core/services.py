@@ -167,7 +167,7 @@ class Receiver:
     def handed(self, data: bytes, peer: Peer) -> None:
         """A message that a sibling received, and that is ours."""
 
-    def unreachable(self, host: str, port: int) -> None:
+    def unreachable(self, proto: str, host: str, port: int) -> None:
         """The network says that nobody listens there (ICMP)."""
 
 

@@ -103,7 +103,7 @@ class Udp:
         """Read the error queue and tell who is gone."""
         for host, port in read_errors(self.sock):
             self.counters.unreachable.inc()
-            self.receiver.unreachable(host, port)
+            self.receiver.unreachable("udp", host, port)
 
 
 @final

@@ -24,7 +24,7 @@ class Heard(Receiver):
             raise RuntimeError("a fault of ours")
         self.messages.append((data, peer))
 
-    def unreachable(self, host: str, port: int) -> None:
+    def unreachable(self, proto: str, host: str, port: int) -> None:
         self.gone.append((host, port))
 
 

@@ -1,0 +1,69 @@
+"""Statistics and heartbeats in memory that all processes share: one row for each process, added up when read.
+
+Facts:
+- each process writes to its own row alone, so there is no lock; a replaced process goes on with the row of its seat;
+- one more row is the base: `clear` notes the total there and subtracts it, so that resetting races with nobody;
+- the first cells of a row are the process's own: who it is, how far it is, and the heartbeat that is watched.
+"""
+
+import mmap
+from typing import Final
+
+from pysips.core.stats import MOST, Cells
+
+OWN: Final = 8
+ROW: Final = OWN + MOST
+
+BEAT: Final = 0  # grows a few times a second
+PID: Final = 1
+STATE: Final = 2
+BORN: Final = 3  # unix seconds
+
+STARTING: Final = 0
+RUNNING: Final = 1
+STOPPING: Final = 2
+
+
+class Board:
+    """The shared memory. Made before the fork; rows are numbered by seat."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.memory = mmap.mmap(-1, (rows + 1) * ROW * 8)
+        self.cells = memoryview(self.memory).cast("q")
+
+    def own(self, row: int) -> "memoryview[int]":
+        """BEAT, PID, STATE, BORN of a process."""
+        return self.cells[row * ROW : row * ROW + OWN]
+
+    def numbers(self, row: int) -> "memoryview[int]":
+        """The statistics of a process."""
+        return self.cells[row * ROW + OWN : (row + 1) * ROW]
+
+    def take_seat(self, row: int, pid: int, born: int) -> None:
+        """Whoever was forked for this row is starting; its counters go on from the one before."""
+        own = self.own(row)
+        own[BEAT] += 1
+        own[PID], own[STATE], own[BORN] = pid, STARTING, born
+
+    def forget(self, row: int, indexes: list[int]) -> None:
+        """Live things ended with their process."""
+        numbers = self.numbers(row)
+        for index in indexes:
+            numbers[index] = 0
+
+
+class SharedCells(Cells):
+    """The cells of one process, and the sum over all."""
+
+    def __init__(self, board: Board, row: int) -> None:
+        self.board = board
+        self.row = board.numbers(row)
+        self.base = board.numbers(board.rows)
+        self.all = [board.numbers(each) for each in range(board.rows)]
+
+    def total(self, index: int) -> int:
+        return sum(row[index] for row in self.all) - self.base[index]
+
+    def clear(self, index: int) -> None:
+        self.base[index] += self.total(index)

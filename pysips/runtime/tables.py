@@ -1,0 +1,194 @@
+"""Tables that all processes share, in one LMDB file. Nothing else imports lmdb.
+
+Facts, each from an experiment (house rule 9.4):
+- one unnamed table, a prefix byte for each kind of record: opening a named one takes the write lock, and a handle that
+  was opened in a read transaction dies with it;
+- a process stopped inside a write transaction blocks all writers (the supervisor's watchdog ends it); a killed
+  one does not: the lock is a robust mutex, and the next writer takes it over;
+- a reader that was killed or stopped keeps old pages and lets the file grow: no read transaction outlives a call
+  here, a long scan comes in pieces of 500, and `tidy` clears the slots of dead readers;
+- the map is one fixed TiB (it takes 10 kB of memory) and never grown; without `writemap`, since a full tmpfs would
+  then be a SIGBUS; a full disk or map is TablesFull, an alarm and a counter, and nothing else;
+- keys end at 511 bytes: of longer ones the first 400 stand as they are, and a hash stands for the rest;
+- the file is opened after the fork, never before it.
+"""
+
+import os
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+import lmdb
+
+from pysips.core.log import log
+from pysips.core.services import Tables, TablesFull, Transaction
+from pysips.core.stats import Counter
+from pysips.errors import PysipsError
+
+MAP_SIZES: Final = (1 << 40, 1 << 36, 1 << 32)
+MAX_READERS: Final = 1024
+LONGEST_KEY: Final = 510  # and one byte for the kind
+KEPT: Final = 400
+AT_ONCE: Final = 500
+FILE: Final = "tables"
+
+
+class NoTables(PysipsError):
+    """The shared tables cannot be made or opened."""
+
+
+def stored(kind: bytes, key: bytes) -> bytes:
+    """A key as it stands in the file."""
+    if len(key) > LONGEST_KEY:
+        key = key[:KEPT] + b"\xff" + blake2b(key, digest_size=32).digest()
+    return kind + key
+
+
+def after_kind(kind: bytes) -> bytes:
+    """The first key behind all those of a kind."""
+    return bytes((kind[0] + 1,))
+
+
+def open_environment(folder: Path, create: bool) -> Any:
+    """Open the file. A limit on address space (`ulimit -v`) makes do with a smaller map, the same in each process.
+
+    Raises NoTables.
+    """
+    problem: Exception | None = None
+    for size in MAP_SIZES:
+        try:
+            return lmdb.open(
+                str(folder / FILE), map_size=size, subdir=False, create=create, max_dbs=0, max_readers=MAX_READERS,
+                sync=False, metasync=False, writemap=False, readahead=False, mode=0o600,
+            )  # fmt: skip
+        except (lmdb.MemoryError, MemoryError) as too_large:
+            problem = too_large
+        except lmdb.Error as other:
+            raise NoTables(f"cannot open the shared tables in {folder}: {other}") from None
+    raise NoTables(f"cannot open the shared tables in {folder}: {problem}") from None
+
+
+def make(folder: Path) -> None:
+    """Wipe what an earlier server left and make the file. Raises NoTables. For a short-lived process of its own."""
+    for stale in (folder / FILE, folder / (FILE + "-lock")):
+        stale.unlink(missing_ok=True)
+    environment = open_environment(folder, create=True)
+    with environment.begin(write=True) as transaction:
+        transaction.put(b"\x00made by", str(os.getpid()).encode())
+    environment.close()
+
+
+class LmdbTransaction(Transaction):
+    """A write transaction; see `core.services.Transaction`."""
+
+    def __init__(self, tables: "LmdbTables", raw: Any) -> None:
+        self.tables = tables
+        self.raw = raw
+
+    def get(self, kind: bytes, key: bytes) -> bytes | None:
+        found: bytes | None = self.raw.get(stored(kind, key))
+        return found
+
+    def put(self, kind: bytes, key: bytes, value: bytes) -> None:
+        try:
+            self.raw.put(stored(kind, key), value)
+        except lmdb.Error as problem:
+            self.raw.abort()
+            raise self.tables.full(problem) from None
+
+    def delete(self, kind: bytes, key: bytes) -> bool:
+        try:
+            return bool(self.raw.delete(stored(kind, key)))
+        except lmdb.Error as problem:  # even to delete, pages are written anew
+            self.raw.abort()
+            raise self.tables.full(problem) from None
+
+    def commit(self) -> None:
+        try:
+            self.raw.commit()
+        except lmdb.Error as problem:
+            raise self.tables.full(problem) from None
+
+    def abort(self) -> None:
+        self.raw.abort()
+
+
+class LmdbTables(Tables):
+    """The shared tables of one process. `refused`: counts the records that found no room."""
+
+    def __init__(self, folder: Path, refused: Counter) -> None:
+        self.environment = open_environment(folder, create=False)
+        self.refused = refused
+
+    def get(self, kind: bytes, key: bytes) -> bytes | None:
+        with self.environment.begin() as transaction:
+            found: bytes | None = transaction.get(stored(kind, key))
+        return found
+
+    def put(self, kind: bytes, key: bytes, value: bytes) -> None:
+        try:
+            with self.environment.begin(write=True) as transaction:
+                transaction.put(stored(kind, key), value)
+        except lmdb.Error as problem:
+            raise self.full(problem) from None
+
+    def delete(self, kind: bytes, key: bytes) -> bool:
+        try:
+            with self.environment.begin(write=True) as transaction:
+                return bool(transaction.delete(stored(kind, key)))
+        except lmdb.Error as problem:
+            raise self.full(problem) from None
+
+    def begin(self) -> Transaction:
+        try:
+            return LmdbTransaction(self, self.environment.begin(write=True))
+        except lmdb.Error as problem:
+            raise self.full(problem) from None
+
+    def scan(self, kind: bytes, after: bytes = b"", most: int = AT_ONCE) -> list[tuple[bytes, bytes]]:
+        """A page of records; see `core.services.Tables.scan`. At most 500, whatever is asked."""
+        found: list[tuple[bytes, bytes]] = []
+        start, end = stored(kind, after), after_kind(kind)
+        with self.environment.begin() as transaction, transaction.cursor() as cursor:
+            if not cursor.set_range(start):
+                return found
+            most = min(most, AT_ONCE)
+            for key, value in cursor:
+                if key >= end or len(found) == most:
+                    break
+                if key != start:
+                    found.append((key[1:], value))
+        return found
+
+    def count(self, kind: bytes) -> int:
+        """How many records of a kind there are: a walk, so for statistics and people."""
+        total, start, end = 0, kind, after_kind(kind)
+        while True:
+            with self.environment.begin() as transaction, transaction.cursor() as cursor:
+                if not cursor.set_range(start):
+                    return total
+                seen = 0
+                for key in cursor.iternext(keys=True, values=False):
+                    if key >= end:
+                        return total + seen
+                    if seen == AT_ONCE:
+                        start = key
+                        break
+                    seen += 1
+                else:
+                    return total + seen
+            total += seen
+
+    def tidy(self) -> int:
+        """Clear the slots of readers that died; answers how many. After a process's death, and every 5 s."""
+        return int(self.environment.reader_check())
+
+    def close(self) -> None:
+        self.environment.close()
+
+    def full(self, problem: Exception) -> TablesFull:
+        """There is no room: count it, raise the alarm, and answer 500."""
+        self.refused.inc()
+        if log.limited("tables:full", 60.0):
+            log.alert("tables", f"the shared tables take no more records: {problem}")
+        return TablesFull()
