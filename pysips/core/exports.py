@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .stats import Counter
 
 __all__ = [
-    "Json", "MiError", "MiSpec", "Module", "NoExpand", "Route", "Static", "Var", "Where", "counter", "event",
+    "By", "Json", "MiError", "MiSpec", "Module", "NoExpand", "Route", "Static", "Var", "Where", "counter", "event",
     "function", "mi", "modparam", "needs", "param", "timer", "variable", "wants",
 ]  # fmt: skip
 
@@ -38,6 +38,13 @@ class Mark:
 
     def __repr__(self) -> str:
         return self.word
+
+
+class By:
+    """`Annotated[Mask, By("mask")]`: the argument is converted by that method of the module; see Parameter.convert."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
 
 
 Static: Final = Mark("Static")  # only a literal without variables
@@ -348,19 +355,22 @@ def parameters_of(method: Callable[..., Any]) -> tuple[Parameter, ...]:
     for one in list(inspect.signature(method).parameters.values())[1:]:
         if one.name not in hints:
             raise ModuleError(f"{method.__qualname__}: parameter {one.name} has no annotation")
-        made.append(_parameter(method.__qualname__, one, hints[one.name]))
+        made.append(_parameter(method, one, hints[one.name]))
     return tuple(made)
 
 
-def _parameter(where: str, one: inspect.Parameter, hint: Any) -> Parameter:
+def _parameter(method: Callable[..., Any], one: inspect.Parameter, hint: Any) -> Parameter:
     optional = one.default is not inspect.Parameter.empty
     marks: tuple[Any, ...] = ()
     if typing.get_origin(hint) is Annotated:
         hint, *rest = typing.get_args(hint)
         marks = tuple(rest)
     convert = next((mark for mark in marks if callable(mark)), None)
+    for mark in marks:
+        if isinstance(mark, By):
+            convert = getattr(getattr(method, "__self__", None), mark.method)
     return Parameter(
-        one.name, _kind(where, one.name, hint, convert), optional, one.default if optional else None,
+        one.name, _kind(method.__qualname__, one.name, hint, convert), optional, one.default if optional else None,
         Static in marks, NoExpand not in marks, convert,
     )  # fmt: skip
 
