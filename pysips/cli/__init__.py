@@ -1,0 +1,3 @@
+"""The command line: `pysips -f FILE` with OpenSIPS' letters, and subcommands with names."""
+
+from .main import main as main

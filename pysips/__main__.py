@@ -1,0 +1,7 @@
+"""python -m pysips"""
+
+import sys
+
+from pysips.cli import main
+
+sys.exit(main())

@@ -1,0 +1,160 @@
+"""pysips mi: management commands to a running server, over its FIFO (OpenSIPS: modules/mi_fifo).
+
+A command is `:REPLY:JSON` in the server's pipe; the answer comes in the pipe REPLY, which we make.
+"""
+
+import errno
+import json
+import os
+import secrets
+import select
+import stat
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pysips.errors import PysipsError
+
+FIFOS = (
+    "/tmp/opensips_fifo",
+    "/run/opensips/opensips_fifo",
+    "/run/pysips/opensips_fifo",
+    "/var/run/opensips/opensips_fifo",
+)
+
+
+class MiFailed(PysipsError):
+    """The command could not be asked, or the server refused it."""
+
+    exit_code = 1
+
+
+def ask(fifo: Path, reply_folder: Path, method: str, params: object, limit: float) -> Any:
+    """Ask a running server; what it answers. Raises MiFailed with the server's own words."""
+    reply = reply_folder / f"opensips_fifo_reply_{os.getpid()}_{secrets.token_hex(4)}"
+    request: dict[str, object] = {"jsonrpc": "2.0", "id": "1", "method": method}
+    if params:
+        request["params"] = params
+    text = f":{reply.name}:{json.dumps(request)}\n".encode()
+    if len(text) > select.PIPE_BUF:
+        raise MiFailed(f"the command is longer than {select.PIPE_BUF} bytes, more than a pipe takes in one piece")
+    make_reply(reply, fifo)
+    reader = os.open(reply, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write(fifo, text)
+        answer = read(reader, limit)
+    finally:
+        os.close(reader)
+        reply.unlink(missing_ok=True)
+    if "error" in answer:
+        error = answer["error"]
+        detail = f": {error['data']}" if "data" in error else ""
+        raise MiFailed(f"{error.get('code')} {error.get('message')}{detail}")
+    return answer.get("result")
+
+
+def make_reply(reply: Path, fifo: Path) -> None:
+    """Make the pipe for the answer, for the server's user alone where that is our own."""
+    try:
+        own = fifo.stat().st_uid == os.geteuid()
+        os.mkfifo(reply, 0o600)
+        if not own:
+            reply.chmod(0o622)
+    except OSError as problem:
+        raise MiFailed(f"cannot make {reply}: {problem.strerror}") from None
+
+
+def write(fifo: Path, text: bytes) -> None:
+    try:
+        pipe = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as problem:
+        why = "no server reads it" if problem.errno == errno.ENXIO else problem.strerror
+        raise MiFailed(f"{fifo}: {why}") from None
+    try:
+        os.write(pipe, text)
+    except OSError as problem:
+        raise MiFailed(f"{fifo}: {problem.strerror}") from None
+    finally:
+        os.close(pipe)
+
+
+def read(reader: int, limit: float) -> dict[str, Any]:
+    """The JSON object that arrives within so many seconds."""
+    data, end = b"", time.monotonic() + limit
+    poll = select.poll()
+    poll.register(reader, select.POLLIN)
+    while (left := end - time.monotonic()) > 0:
+        if not poll.poll(left * 1000):
+            break
+        piece = os.read(reader, 65536)
+        data += piece
+        try:
+            answer = json.loads(data)
+        except ValueError:
+            if data and not piece:
+                raise MiFailed("the server's answer is cut short") from None
+            continue
+        if not isinstance(answer, dict):
+            raise MiFailed("the server's answer is no JSON-RPC")
+        return answer
+    raise MiFailed(f"no answer within {limit:g} s")
+
+
+def params_of(words: Sequence[str]) -> dict[str, Any] | list[Any]:
+    """`name=value ...` by name, anything else in order; `name:=JSON` and JSON lists carry other types than text."""
+    named: dict[str, Any] = {}
+    ordered: list[Any] = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals and name.endswith(":") and name[:-1].isidentifier():
+            named[name[:-1]] = parsed(value)
+        elif equals and name.isidentifier():
+            named[name] = value
+        else:
+            ordered.append(parsed(word) if word.startswith("[") else word)
+    if named and ordered:
+        raise click.UsageError("give all parameters by name, or none")
+    return named or ordered
+
+
+def parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as problem:
+        raise click.UsageError(f"{text!r} is no JSON: {problem}") from None
+
+
+def find_fifo(given: str | None) -> Path:
+    """The FIFO to use: as given, by $PYSIPS_FIFO, or the first of the usual places that is one."""
+    given = given or os.environ.get("PYSIPS_FIFO")
+    for place in [given] if given else FIFOS:
+        path = Path(place)
+        if path.exists() and stat.S_ISFIFO(path.stat().st_mode):
+            return path
+    raise MiFailed(f"no FIFO at {given or ', '.join(FIFOS)}; does the server run with mi_fifo?")
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]})
+@click.option("-f", "--fifo", metavar="PATH", help="The server's FIFO (mi_fifo's fifo_name).")
+@click.option("--reply-dir", default="/tmp", metavar="FOLDER", show_default=True, help="mi_fifo's reply_dir.")
+@click.option("--timeout", default=5.0, metavar="SECONDS", show_default=True, help="How long to wait for the answer.")
+@click.argument("method", metavar="COMMAND")
+@click.argument("words", metavar="[PARAMETER]...", nargs=-1, type=click.UNPROCESSED)
+def command(fifo: str | None, reply_dir: str, timeout: float, method: str, words: tuple[str, ...]) -> int:
+    """Ask a running server: `pysips mi which` lists its commands.
+
+    PARAMETERs are values in order or name=value; name:=JSON carries a number, list or object.
+    """
+    answer = ask(find_fifo(fifo), Path(reply_dir), method, params_of(words), timeout)
+    click.echo(answer if isinstance(answer, str) else json.dumps(answer, indent=4, ensure_ascii=False))
+    return 0
+
+
+def main() -> int:
+    """`pysipsctl COMMAND`: the same alone."""
+    from .main import told
+
+    return told(command, "pysipsctl", None)

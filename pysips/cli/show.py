@@ -1,0 +1,25 @@
+"""pysips show: the Python that a route became."""
+
+import sys
+
+import click
+
+from pysips.core.options import Options
+
+
+@click.command()
+@click.argument("file")
+@click.argument("route", required=False)
+def command(file: str, route: str | None) -> int:
+    """Print the Python that the script FILE, or one ROUTE of it, is compiled to."""
+    from pysips.core import program
+
+    text = program.load(file, Options(file)).compiled.source_of(route)
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.syntax import Syntax
+
+        Console().print(Syntax(text, "python", background_color="default"))
+    else:
+        click.echo(text)
+    return 0

@@ -1,0 +1,110 @@
+"""Everything that the core and the modules of this installation declare, and where it stands in their files."""
+
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pysips.modules
+from pysips.core import exports
+from pysips.core.exports import Module
+from pysips.core.functions import Core
+from pysips.core.registry import find_class
+from pysips.errors import ModuleError
+from pysips.script.catalogue import FunctionSpec, Parameter, Route
+
+PACKAGE = Path(pysips.modules.__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Item:
+    """One declared name. what: "function", "variable", "transformation", "mi", "parameter", "statistic"."""
+
+    what: str
+    name: str
+    module: Module
+    signature: str = ""
+    note: str = ""
+    help: str = ""
+
+
+def names() -> list[str]:
+    """The modules of this installation."""
+    return sorted(found.name for found in pkgutil.iter_modules(pysips.modules.__path__))
+
+
+def module(name: str) -> Module:
+    """An instance with nothing configured, to be looked at; raises ModuleError."""
+    made = Core() if name == "core" else find_class(name)()
+    made.name = name
+    return made
+
+
+def every_module() -> Iterator[Module]:
+    """The core and all modules that can be imported here (one that lacks its library is left out)."""
+    for name in ["core", *names()]:
+        try:
+            yield module(name)
+        except ModuleError:
+            continue
+
+
+def items(of: Module) -> list[Item]:
+    """All that a module declares, each kind sorted by name."""
+    found = [
+        Item("function", spec.name, of, signature(spec.name, spec.parameters), routes(spec), spec.help)
+        for spec in exports.function_specs(of)
+    ]
+    for variable in exports.variable_specs(of):
+        inner = {"no": "", "optional": "[(name)]", "required": "(name)"}[variable.inner]
+        note = "" if variable.write is not None else "read-only"
+        found.append(Item("variable", variable.name, of, f"${variable.name}{inner}", note, variable.help))
+    for transform in of.transforms():
+        name = f"{transform.group}.{transform.name}"
+        found.append(Item("transformation", name, of, f"{{{name}}}", "", transform.help))
+    for command in exports.mi_specs(of):
+        words = " | ".join(" ".join(recipe) or "-" for recipe in command.recipes)
+        found.append(Item("mi", command.name, of, f"{command.name} ({words})", command.full, command.help))
+    declared = exports.declarations(type(of))
+    for one in declared.params.values():
+        kind = "integer" if one.kind is int else "string"
+        default = "may be given repeatedly" if one.repeats else f"default {one.default!r}"
+        found.append(Item("parameter", one.name, of, f"{one.name} ({kind})", default, one.help))
+    found += [Item("statistic", mark.name, of, mark.name) for mark in declared.counters.values()]
+    return sorted(found, key=lambda item: (item.what, item.name))
+
+
+def signature(name: str, parameters: tuple[Parameter, ...]) -> str:
+    """`t_relay([flags], [outbound_proxy])`."""
+    return f"{name}({', '.join(f'[{one.name}]' if one.optional else one.name for one in parameters)})"
+
+
+def routes(spec: FunctionSpec) -> str:
+    """The routes in which it may stand, and whether it may wait."""
+    kinds = "any" if spec.routes == Route.ANY else str(spec.routes.name).lower().replace("|", ", ")
+    return kinds + (", may wait" if spec.waits else "")
+
+
+def place(item: Item) -> str:
+    """`modules/tm/__init__.py:88`, where the name stands as a literal; the module's file if it stands nowhere."""
+    home = Path(inspect.getfile(type(item.module))).resolve()
+    files = sorted(home.parent.glob("*.py")) if home.name == "__init__.py" or item.module.name == "core" else [home]
+    literal = f'"{item.name}"' if item.what != "transformation" else f'"{item.name.partition(".")[2]}"'
+    found = [(path, number, line) for path in files for number, line in lines(path) if literal in line]
+    attribute = [(path, n, line) for path in files for n, line in lines(path) if line.startswith(f"    {item.name}:")]
+    best = next(((p, n) for p, n, line in found if line.lstrip().startswith("@")), None)
+    best = best or next(((p, n) for p, n, _ in [*attribute, *found]), (home, 1))
+    return f"{shown(best[0])}:{best[1]}"
+
+
+def lines(path: Path) -> list[tuple[int, str]]:
+    return list(enumerate(path.read_text("utf-8").splitlines(), 1))
+
+
+def shown(path: Path) -> str:
+    """From the project's top where that is what it is, else the whole path."""
+    for top in (PACKAGE.parent, PACKAGE):
+        if path.is_relative_to(top) and (top / "modules").is_dir():
+            return str(path.relative_to(top))
+    return str(path)

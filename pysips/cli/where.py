@@ -1,0 +1,51 @@
+"""pysips where: in which file a name of the script language lives."""
+
+import difflib
+
+import click
+
+from pysips.errors import PysipsError
+from pysips.script.known import homes_of, names_of
+
+KINDS = ("function", "async", "variable", "transformation", "mi", "parameter", "statistic", "module", "global")
+
+
+class NotHere(PysipsError):
+    """No module of ours declares that name."""
+
+    exit_code = 1
+
+
+@click.command()
+@click.argument("name")
+def command(name: str) -> int:
+    """Say where NAME lives: a function, $variable, {transformation}, parameter, statistic, MI command or module."""
+    from . import survey
+
+    bare = name.removeprefix("$").strip("{}()")
+    if bare in ["core", *survey.names()]:
+        click.echo(f"{survey.place(survey.Item('module', bare, survey.module(bare)))}  module {bare}")
+        return 0
+    found = [
+        item
+        for module in survey.every_module()
+        for item in survey.items(module)
+        if item.name == bare and (item.what == "variable" or not name.startswith("$"))
+    ]
+    for item in found:
+        note = f"  ({item.note})" if item.note else ""
+        click.echo(f"{survey.place(item)}  {item.module.name}: {item.what} {item.signature}{note}")
+    if not found:
+        raise NotHere(unknown(bare))
+    return 0
+
+
+def unknown(name: str) -> str:
+    """What OpenSIPS knows of the name, or what it may have meant."""
+    homes = [(what, home) for what in KINDS for home in homes_of(what, name)]
+    if homes:
+        known = "; ".join(f"{what} of {home.module} in {', '.join(home.versions)}" for what, home in homes)
+        return f"{name} is not in PySIPS yet; OpenSIPS knows it: {known}"
+    every = {known for what in KINDS for known in names_of(what)}
+    close = difflib.get_close_matches(name, every, 3)
+    return f"nothing is called {name}" + (f"; did you mean {' or '.join(close)}?" if close else "")
