@@ -1,0 +1,133 @@
+"""Replies made here: what they say, and where they go (RFC 3261 sections 8.2.6 and 18.2.2, RFC 3581).
+
+The text of a reply is OpenSIPS' own shape (Via, Record-Route where a dialog starts, To, From, Call-ID, CSeq, then ours).
+"""
+
+import re
+from hashlib import blake2b
+from typing import Final
+
+from pysips.sip.build import reply
+from pysips.sip.via import bare, parse_via
+
+from .context import FORCE_RPORT, REPLY_TO_VIA, Context
+from .services import RELIABLE, UDP, Peer
+
+DEFAULT_PORT: Final = 5060
+QUOTED: Final = re.compile(r'"(?:\\.|[^"\\])*"')
+
+
+def via_note(ctx: Context) -> tuple[int, str, int, str]:
+    """What the top Via of `ctx.message` must be told about where it came from: two insertions, (at, text, at, text).
+
+    `received` goes behind sent-by where the host written there is not the source's; `rport` gets its value where the
+    client asked for it, or is added where the script forces it. A place of -1 or a text of "": nothing to insert.
+    Raises SipError(400) if there is no Via that can be read.
+    """
+    message = ctx.message
+    text = message.text
+    a, b = message.top_via_span()
+    if text.find('"', a, b) >= 0:
+        text = text[:a] + QUOTED.sub(masked, text[a:b])
+    sent_by_end = text.find(";", a, b)
+    params = sent_by_end >= 0
+    if not params:
+        sent_by_end = b
+    host = via_host(text, a, sent_by_end)
+    source = ctx.source
+    asked = text.find(";rport", sent_by_end, b) if params else -1
+    note = ""
+    forced = ctx.via_flags & FORCE_RPORT != 0
+    if host != source.host or (forced and asked < 0):
+        if not params or text.find(";received=", sent_by_end, b) < 0:
+            note = ";received=" + source.host
+    if asked >= 0:
+        asked += 6
+        if asked == b or text[asked] == ";":
+            return sent_by_end, note, asked, "=" + str(source.port)
+    elif forced:
+        note += ";rport=" + str(source.port)
+    return sent_by_end, note, -1, ""
+
+
+def masked(quoted: re.Match[str]) -> str:
+    return "x" * (quoted.end() - quoted.start())
+
+
+def via_host(text: str, a: int, b: int) -> str:
+    """The host of a Via's sent-by, which ends at b; IPv6 without brackets."""
+    blank = text.rfind(" ", a, b)
+    if text[b - 1] in " \t" or text.find("\t", a, b) >= 0 or text.find(" :", a, b) >= 0 or text.find(": ", a, b) >= 0:
+        return bare(parse_via(text[a:b]).host)
+    if text[blank + 1] == "[":
+        return text[blank + 2 : text.find("]", blank, b)]
+    colon = text.find(":", blank, b)
+    return text[blank + 1 : colon if colon >= 0 else b]
+
+
+def reply_peer(ctx: Context) -> Peer:
+    """Where a reply to the request `ctx.message` goes."""
+    source = ctx.source
+    if source.proto in RELIABLE:
+        return source
+    via = ctx.message.top_via()
+    if via.rport is not None or ctx.via_flags & FORCE_RPORT:
+        return source
+    if ctx.via_flags & REPLY_TO_VIA and is_numeric(via.host):
+        return Peer(UDP, bare(via.host), via.port or DEFAULT_PORT, source.socket)
+    port = via.port or DEFAULT_PORT
+    return source if port == source.port else Peer(UDP, source.host, port, source.socket)
+
+
+def is_numeric(host: str) -> bool:
+    """Whether a Via's host is an address (nobody is asked for a name to send a reply)."""
+    return host.startswith("[") or (host.replace(".", "").isascii() and host.replace(".", "").isdigit())
+
+
+def local_tag(ctx: Context) -> str:
+    """The To tag of replies made here: one for each request, the same for its retransmissions in every process."""
+    if not ctx.to_tag:
+        message = ctx.message
+        facts = message.branch() + message.call_id() + message.from_tag()
+        ctx.to_tag = blake2b(
+            facts.encode("utf-8", "surrogateescape"), digest_size=12, key=ctx.program.secret
+        ).hexdigest()
+    return ctx.to_tag
+
+
+def reply_text(
+    ctx: Context, code: int, reason: str, to_tag: str = "", headers: str = "", body: str = "", message: Message | None = None
+) -> str:
+    """A reply to the request `ctx.message`. headers: whole lines, each with its CRLF; body with its own Content-Type line.
+
+    to_tag: "" makes none for 100, and `local_tag` for others.
+    """
+    program = ctx.program
+    if code > 100 and not to_tag:
+        to_tag = local_tag(ctx)
+    extra = headers + ctx.reply_headers + program.server_line
+    if program.sip_warning and code >= 300:
+        extra += warning(ctx, code)
+    asked = ctx.message if message is None else message
+    at, received, rport_at, rport = via_note(ctx)
+    return reply(asked, code, reason, to_tag, extra, body, at, received, rport_at, rport)
+
+
+def warning(ctx: Context, code: int) -> str:
+    """The Warning line of `sip_warning=yes` (RFC 3261 section 20.43: who refused what, for people)."""
+    message = ctx.message
+    source = ctx.source
+    return (
+        "Warning: 392 " + source.socket.sent_by + ' "Noisy feedback tells: pid=' + str(ctx.program.pid)
+        + " req_src_ip=" + source.host + " req_src_port=" + str(source.port) + " in_uri=" + message.uri
+        + " out_uri=" + ctx.request_uri() + " via_cnt==" + str(message.kinds.count("V")) + '"\r\n'
+    )  # fmt: skip
+
+
+def send_reply(ctx: Context, code: int, reason: str, headers: str = "", body: str = "") -> int:
+    """Answer statelessly: 1, or -1 when it could not be sent. An ACK is never answered (-1)."""
+    if ctx.message.method == "ACK":
+        return -1
+    text = reply_text(ctx, code, reason, "", headers, body)
+    return 1 if ctx.services.network.send(text.encode("utf-8", "surrogateescape"), reply_peer(ctx)) >= 0 else -1
+

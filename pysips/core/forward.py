@@ -1,0 +1,211 @@
+"""The next hop, our Via, and sending a request on (RFC 3261 section 16.6), or a reply back (16.7), without state."""
+
+from hashlib import blake2b
+from typing import Final, final
+
+from pysips.errors import SipError
+from pysips.sip.edits import Edits
+from pysips.sip.uri import parse_uri
+
+from .answer import via_note
+from .branches import Branch, from_message
+from .context import ADD_LOCAL_RPORT, TCP_ALIAS, Context
+from .services import DEFAULT_PORTS, RELIABLE, UDP, Peer, Services, Socket, Target, bracketed
+
+COOKIE: Final = "z9hG4bK"
+CACHE_LIMIT: Final = 20_000
+TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss", "sctp")
+
+
+@final
+class Hop:
+    """Where a URI points: proto "" if it names none, host without brackets, port 0 if it names none."""
+
+    __slots__ = ("host", "port", "proto")
+
+    def __init__(self, proto: str, host: str, port: int) -> None:
+        self.proto: str = proto
+        self.host: str = host
+        self.port: int = port
+
+
+HOPS: Final[dict[str, Hop]] = {}  # by URI text: a user's contact comes back in every call and dialog
+
+
+def hop_of(uri: str) -> Hop:
+    """The hop that a SIP URI names; raises SipError(478) for one that cannot be read or names no host."""
+    hop = HOPS.get(uri)
+    if hop is None:
+        if len(HOPS) >= CACHE_LIMIT:
+            HOPS.clear()
+        hop = HOPS[uri] = read_hop(uri)
+    return hop
+
+
+def read_hop(uri: str) -> Hop:
+    """See hop_of. `maddr` wins over the host; sips means TLS."""
+    try:
+        parsed = parse_uri(uri.strip("<> "))
+    except (ValueError, SipError):
+        raise SipError(478, "Unresolvable destination") from None
+    host = parsed.param("maddr") or parsed.host
+    if not host or parsed.scheme not in ("sip", "sips"):
+        raise SipError(478, "Unresolvable destination")
+    proto = (parsed.param("transport") or "").lower()
+    if parsed.scheme == "sips" and proto in ("", "tcp"):
+        proto = "tls"
+    return Hop(proto, host.strip("[]"), parsed.port or 0)
+
+
+def destination(text: str) -> Hop:
+    """The hop of "[proto:]host[:port]", as forward() and t_relay() take it; a SIP URI is understood too.
+
+    Raises SipError(478).
+    """
+    proto, colon, rest = text.strip().partition(":")
+    if colon and proto.lower() in ("sip", "sips"):
+        return hop_of(text.strip())
+    if not colon or proto.lower() not in TRANSPORTS:
+        return hop_of("sip:" + text.strip())
+    hop = hop_of("sip:" + rest)
+    return Hop(proto.lower(), hop.host, hop.port)
+
+
+def next_hop(branch: Branch) -> Hop:
+    """Where a branch goes: its `$du`, or the first URI of its Path, or its Request-URI. Raises SipError(478)."""
+    if branch.dst:
+        return hop_of(branch.dst)
+    if branch.path:
+        return hop_of(first_uri(branch.path))
+    return hop_of(branch.uri)
+
+
+def first_uri(routes: str) -> str:
+    """The first URI of a Route or Path value."""
+    start = routes.find("<")
+    return routes[start + 1 : routes.find(">", start)] if start >= 0 else routes.partition(",")[0].strip()
+
+
+def socket_for(services: Services, target: Target, forced: Socket | None, received: Socket | None) -> Socket | None:
+    """Our socket towards a target: the forced one, else the one it came in by, else the first that can; or None."""
+    proto = target.proto
+    family = 6 if ":" in target.host else 4
+    if forced is not None and forced.proto == proto and forced.family == family:
+        return forced
+    if received is not None and received.proto == proto and received.family == family:
+        return received
+    near = received if forced is None else forced
+    other: Socket | None = None
+    for socket in services.sockets:
+        if socket.proto == proto and socket.family == family:
+            if near is None or socket.host == near.host:
+                return socket
+            other = other or socket
+    return other
+
+
+def via_line(ctx: Context, socket: Socket, branch_id: str) -> str:
+    """Our Via line; branch_id: the whole branch parameter."""
+    line = socket.via
+    if ctx.advertised_host or ctx.advertised_port:
+        host = ctx.advertised_host or socket.advertised_host or socket.host
+        port = ctx.advertised_port or socket.advertised_port or socket.port
+        line = "Via: SIP/2.0/" + socket.proto.upper() + " " + bracketed(host) + ":" + str(port) + ";branch="
+    line += branch_id
+    if ctx.via_flags & (ADD_LOCAL_RPORT | TCP_ALIAS):
+        if ctx.via_flags & ADD_LOCAL_RPORT:
+            line += ";rport"
+        if ctx.via_flags & TCP_ALIAS and socket.proto in RELIABLE:
+            line += ";alias"
+    return line + "\r\n"
+
+
+def outgoing(ctx: Context, branch: Branch, socket: Socket, branch_id: str, edits: Edits | None = None) -> bytes:
+    """The request as it goes out on a branch: Request-URI, Path as Route, our Via, and everything that was edited.
+
+    edits: those of the branch (its branch_route may have added some), else the message's own.
+    """
+    message = ctx.message
+    mine = (ctx.edits if edits is None else edits).copy()
+    if branch.uri != message.uri:
+        mine.replace(message.uri_a, message.uri_b, branch.uri)
+    kinds = message.kinds
+    top = kinds.find("V")
+    mine.insert(message.starts[top], via_line(ctx, socket, branch_id))
+    at, received, rport_at, rport = via_note(ctx)
+    if received:
+        mine.insert(at, received)
+    if rport:
+        mine.insert(rport_at, rport)
+    if branch.path:
+        route = kinds.find("R")
+        last_via = message.span(kinds.rfind("V"))[1]
+        mine.insert(message.starts[route] if route >= 0 else last_via, "Route: " + branch.path + "\r\n")
+    return mine.write(message.text)
+
+
+def stateless_branch(ctx: Context) -> str:
+    """A branch parameter that a retransmission gets again (RFC 3261 section 16.11)."""
+    message = ctx.message
+    facts = message.branch() + message.call_id() + message.from_tag() + str(message.cseq()[0]) + ctx.request_uri()
+    return COOKIE + blake2b(facts.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest() + ".0"
+
+
+async def targets_of(services: Services, hop: Hop) -> list[Target]:
+    """The addresses of a hop, best first; waits only if a name has to be asked for."""
+    known = services.resolver.known(hop.host, hop.port, hop.proto)
+    if known is None:
+        known = await services.resolver.ask(hop.host, hop.port, hop.proto)
+    return known
+
+
+async def forward(ctx: Context, dest: str = "") -> int:
+    """Send the request on without state, to `dest` ("[proto:]host[:port]") or where it points: 1, or -1."""
+    branch = from_message(ctx)
+    try:
+        hop = destination(dest) if dest else next_hop(branch)
+    except SipError:
+        return -1
+    for target in await targets_of(ctx.services, hop):
+        socket = socket_for(ctx.services, target, ctx.send_socket, ctx.source.socket)
+        if socket is None:
+            continue
+        data = outgoing(ctx, branch, socket, stateless_branch(ctx))
+        if ctx.services.network.send(data, Peer(target.proto, target.host, target.port, socket)) >= 0:
+            ctx.program.core_stats.fwd_requests.inc()
+            return 1
+    return -1
+
+
+def is_local_via(ctx: Context) -> bool:
+    """Whether a reply's top Via is ours (`check_via`; RFC 3261 section 18.1.2)."""
+    via = ctx.message.top_via()
+    return ctx.program.is_myself(via.host.strip("[]"), via.port or DEFAULT_PORTS.get(via.transport.lower(), 5060))
+
+
+def relay_reply(ctx: Context) -> bool:
+    """Send a reply that no transaction wants on to its second Via; False if it has none, or cannot be sent."""
+    message = ctx.message
+    below = message.via_at(1)
+    if below is None:
+        return False
+    a, b = message.top_via_span()
+    edits = ctx.edits.copy()
+    edits.remove(a, b)
+    proto = below.transport.lower()
+    host = (below.received or below.host).strip("[]")
+    port = int(below.rport) if below.rport else (below.port or DEFAULT_PORTS.get(proto, 5060))
+    targets = ctx.services.resolver.known(host, port, proto)
+    if not targets:
+        return False  # a reply waits for no name
+    socket = socket_for(ctx.services, targets[0], ctx.send_socket, ctx.source.socket)
+    if socket is None:
+        return False
+    peer = Peer(targets[0].proto, targets[0].host, targets[0].port, socket)
+    return ctx.services.network.send(edits.write(message.text), peer) >= 0
+
+
+__all__ = [
+    "COOKIE", "UDP", "Hop", "destination", "first_uri", "forward", "hop_of", "next_hop", "outgoing", "relay_reply",
+    "socket_for", "stateless_branch", "targets_of", "via_line",
+]  # fmt: skip
