@@ -95,10 +95,8 @@ def local_tag(ctx: Context) -> str:
     return ctx.to_tag
 
 
-def reply_text(
-    ctx: Context, code: int, reason: str, to_tag: str = "", headers: str = "", body: str = "", message: Message | None = None
-) -> str:
-    """A reply to the request `ctx.message`. headers: whole lines, each with its CRLF; body with its own Content-Type line.
+def reply_text(ctx: Context, code: int, reason: str, to_tag: str = "", headers: str = "", body: str = "") -> str:
+    """A reply to the request `ctx.message`. headers: whole lines, each with its CRLF; those of a body among them.
 
     to_tag: "" makes none for 100, and `local_tag` for others.
     """
@@ -108,9 +106,8 @@ def reply_text(
     extra = headers + ctx.reply_headers + program.server_line
     if program.sip_warning and code >= 300:
         extra += warning(ctx, code)
-    asked = ctx.message if message is None else message
     at, received, rport_at, rport = via_note(ctx)
-    return reply(asked, code, reason, to_tag, extra, body, at, received, rport_at, rport)
+    return reply(ctx.message, code, reason, to_tag, extra, body, at, received, rport_at, rport)
 
 
 def warning(ctx: Context, code: int) -> str:

@@ -146,4 +146,4 @@ class Context:
 
     def launch(self, call: Any, resume: Any, text: Value) -> int:
         """The script's launch(): begin `call` and go on; `resume` runs later with a message of its own."""
-        return self.program.hooks.launch(self, call, resume, text)
+        return self.program.launch(call, resume, text)

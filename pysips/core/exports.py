@@ -165,10 +165,10 @@ def wants(module: str) -> Any:
     return Need(module, optional=True)
 
 
-def _mark(kind: str, **facts: Any) -> Callable[[Method], Method]:
+def _mark(what: str, **facts: Any) -> Callable[[Method], Method]:
     def decorate(method: Method) -> Method:
         marks: list[tuple[str, dict[str, Any]]] = method.__dict__.setdefault("exports", [])
-        marks.append((kind, facts))
+        marks.append((what, facts))
         return method
 
     return decorate
@@ -314,7 +314,9 @@ def mi_specs(module: Module) -> list[MiSpec]:
     """The management commands of a module instance."""
     made = []
     for method, facts in _marked(module, "mi"):
-        required, optional, kinds = [], [], {}
+        required: list[str] = []
+        optional: list[str] = []
+        kinds: dict[str, type] = {}
         for one in inspect.signature(method).parameters.values():
             (required if one.default is inspect.Parameter.empty else optional).append(one.name)
             kinds[one.name] = one.annotation if isinstance(one.annotation, type) else str

@@ -6,11 +6,12 @@ from typing import Final, final
 from pysips.errors import SipError
 from pysips.sip.edits import Edits
 from pysips.sip.uri import parse_uri
+from pysips.sip.via import bare, parse_vias, reply_to
 
 from .answer import via_note
 from .branches import Branch, from_message
 from .context import ADD_LOCAL_RPORT, TCP_ALIAS, Context
-from .services import DEFAULT_PORTS, RELIABLE, UDP, Peer, Services, Socket, Target, bracketed
+from .services import RELIABLE, Peer, Services, Socket, Target, bracketed
 
 COOKIE: Final = "z9hG4bK"
 CACHE_LIMIT: Final = 20_000
@@ -54,7 +55,7 @@ def read_hop(uri: str) -> Hop:
     proto = (parsed.param("transport") or "").lower()
     if parsed.scheme == "sips" and proto in ("", "tcp"):
         proto = "tls"
-    return Hop(proto, host.strip("[]"), parsed.port or 0)
+    return Hop(proto, bare(host), parsed.port or 0)
 
 
 def destination(text: str) -> Hop:
@@ -180,22 +181,19 @@ async def forward(ctx: Context, dest: str = "") -> int:
 def is_local_via(ctx: Context) -> bool:
     """Whether a reply's top Via is ours (`check_via`; RFC 3261 section 18.1.2)."""
     via = ctx.message.top_via()
-    return ctx.program.is_myself(via.host.strip("[]"), via.port or DEFAULT_PORTS.get(via.transport.lower(), 5060))
+    return ctx.program.is_myself(bare(via.host), via.port or via.default_port)
 
 
 def relay_reply(ctx: Context) -> bool:
     """Send a reply that no transaction wants on to its second Via; False if it has none, or cannot be sent."""
     message = ctx.message
-    below = message.via_at(1)
-    if below is None:
+    vias = [via for value in message.values("V") for via in parse_vias(value)]
+    if len(vias) < 2:
         return False
-    a, b = message.top_via_span()
     edits = ctx.edits.copy()
-    edits.remove(a, b)
-    proto = below.transport.lower()
-    host = (below.received or below.host).strip("[]")
-    port = int(below.rport) if below.rport else (below.port or DEFAULT_PORTS.get(proto, 5060))
-    targets = ctx.services.resolver.known(host, port, proto)
+    edits.remove(*message.without_top_via())
+    host, port = reply_to(vias[1])
+    targets = ctx.services.resolver.known(host, port, vias[1].transport.lower())
     if not targets:
         return False  # a reply waits for no name
     socket = socket_for(ctx.services, targets[0], ctx.send_socket, ctx.source.socket)
@@ -204,8 +202,3 @@ def relay_reply(ctx: Context) -> bool:
     peer = Peer(targets[0].proto, targets[0].host, targets[0].port, socket)
     return ctx.services.network.send(edits.write(message.text), peer) >= 0
 
-
-__all__ = [
-    "COOKIE", "UDP", "Hop", "destination", "first_uri", "forward", "hop_of", "next_hop", "outgoing", "relay_reply",
-    "socket_for", "stateless_branch", "targets_of", "via_line",
-]  # fmt: skip

@@ -38,18 +38,14 @@ class Sender:
 
 
 class Hooks:
-    """The lists; filled while modules are configured, before the fork."""
+    """The lists; filled while modules are configured, before the fork. asyncs: what runs the script's async()."""
 
     def __init__(self) -> None:
         self.takers: list[Taker] = []
         self.asyncs: Any = None  # modules/tm's runner of async(), if loaded
 
     def run_async(self, ctx: "Context", call: Any, resume: Any, timeout: int) -> Any:
-        """See Context.run_async. Without tm the call is awaited where it stands, and `resume` follows at once."""
+        """See Context.run_async; raises LookupError without tm, as OpenSIPS refuses async() without it."""
         if self.asyncs is not None:
             return self.asyncs.run_async(ctx, call, resume, timeout)
         raise LookupError("async() needs the module tm")
-
-    def launch(self, ctx: "Context", call: Any, resume: Any, text: Any) -> int:
-        """See Context.launch."""
-        return int(ctx.program.launcher.launch(ctx, call, resume, text))

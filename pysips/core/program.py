@@ -5,6 +5,7 @@ read → parse → configuration → modules and their parameters → names and 
 """
 
 import os
+import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -16,13 +17,13 @@ from pysips.sip.message import Message, read
 
 from . import waiting
 from .addresses import addresses_of
-from .context import EVENT, STARTUP, TIMER, Context
+from .context import EVENT, REQUEST, STARTUP, TIMER, Context
 from .events import Events
 from .functions import Core
 from .hooks import Hooks
 from .log import log
 from .options import Options
-from .receive import CoreStats
+from .receive import QUIET_SECONDS, CoreStats
 from .registry import Registry
 from .services import DEFAULT_PORTS, Peer, Services, Socket
 from .stats import Cells, Statistics
@@ -120,6 +121,26 @@ class Program:
             ctx.params = params
         self.start(ctx, route, _nothing)
 
+    def launch(self, call: Callable[[], Any], resume: Callable[[Context], Any] | None, text: Value) -> int:
+        """Begin `call` with a context of its own; `resume` follows with the text as its first parameter. Always 1."""
+        ctx = self.dummy_context(REQUEST)
+        ctx.params = (text,)
+
+        def report(ended: Context, code: int) -> None:
+            ended.rc = code
+            if resume is not None:
+                self.start(ended, resume, _nothing)
+
+        self.start(ctx, lambda _: call(), report)
+        return 1
+
+    def tell_failure(self, problem: BaseException, what: str) -> None:
+        """Log an exception once in a while, with the script's own lines in its traceback."""
+        if log.limited("core:failure", QUIET_SECONDS):
+            log.error("core:program", what + ":")
+            for line in "".join(traceback.format_exception(problem)).rstrip().split("\n"):
+                log.error("core:program", line)
+
     def start(self, ctx: Context, route: Callable[[Context], Any], then: waiting.Then) -> None:
         """Run a route to its end, now or later; a failure is logged, and `then` follows with -1."""
         try:
@@ -138,7 +159,7 @@ def _no_answer(ctx: Context) -> None:
 
 
 def _logged(ctx: Context, problem: BaseException) -> None:
-    log.trouble("core:program", "a route failed", problem)
+    ctx.program.tell_failure(problem, "a route failed")
 
 
 def load(path: str, options: Options) -> Program:

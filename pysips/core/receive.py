@@ -5,7 +5,6 @@ whoever asked to hear of the script's end. No exception of a message's own handl
 once, with the peer and the script's line, and a request is answered 500.
 """
 
-import traceback
 from typing import TYPE_CHECKING, Any, Final, final
 
 from pysips.errors import SipError
@@ -56,7 +55,7 @@ class CoreStats:
 class Door:
     """Takes what the sockets bring to one worker."""
 
-    __slots__ = ("main", "main_reply", "most_waiting", "program", "runs", "services", "slot", "slots", "stats", "strict")
+    __slots__ = ("main", "main_reply", "program", "runs", "services", "slot", "slots", "stats", "strict")
 
     def __init__(self, services: Services, program: "Program") -> None:
         self.services: Services = services
@@ -135,7 +134,7 @@ class Door:
         return False
 
     def refuse(self, ctx: Context, problem: SipError) -> None:
-        """A request that RFC 3261 forbids, or whose headers cannot be read: error_route if it can't, else its status."""
+        """A request that RFC 3261 forbids, or has unreadable headers: to error_route if there is one, else its status."""
         self.stats.err_requests.inc()
         counter = self.stats.refused.get(problem.status)
         if counter is not None:
@@ -198,11 +197,7 @@ class Door:
             self.refuse(ctx, problem)
             return
         self.stats.err_requests.inc()
-        lines = "".join(traceback.format_exception(problem)).rstrip()
-        if log.limited("core:failed", QUIET_SECONDS):
-            log.error("core:receive", f"the script failed on a message from {ctx.source}:")
-            for line in lines.split("\n"):
-                log.error("core:receive", line)
+        self.program.tell_failure(problem, f"the script failed on a message from {ctx.source}")
         if ctx.message.status or self.tell_takers(ctx):
             return
         try:
@@ -211,7 +206,7 @@ class Door:
             self.stats.drop_requests.inc()
 
     def tell_takers(self, ctx: Context) -> bool:
-        return any([taker.failed(ctx) for taker in self.program.hooks.takers])
+        return any(taker.failed(ctx) for taker in self.program.hooks.takers)
 
     def say(self, key: str, peer: Peer, text: str) -> None:
         """One line of a kind every few seconds: floods shall not fill the disk."""

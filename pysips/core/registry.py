@@ -206,7 +206,8 @@ def find_class(name: str) -> type[Module]:
     try:
         found = importlib.import_module(full)
     except ModuleNotFoundError as problem:
-        raise ModuleError(f'module "{name}" needs the Python package {problem.name}: pip install pysips[{name}]') from None
+        cure = f"pip install pysips[{name}]"
+        raise ModuleError(f'module "{name}" needs the Python package {problem.name}: {cure}') from None
     for value in vars(found).values():
         if isinstance(value, type) and issubclass(value, Module) and value.__module__ == full:
             return value

@@ -187,6 +187,10 @@ class Network:
         """Close a stream connection; False if there is none of that id."""
         return False
 
+    def alias(self, connection: int, port: int) -> bool:
+        """Let messages to this port of a stream connection's peer go over it; False if there is no such connection."""
+        return False
+
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Resolver:
@@ -266,7 +270,7 @@ class Transaction:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Tables:
-    """Tables that all processes share. kind: one byte for each sort of record; key: any length (long ones are hashed)."""
+    """Tables that all processes share. kind: one byte for each sort of record; key: any length (long ones: hashed)."""
 
     def get(self, kind: bytes, key: bytes) -> bytes | None:
         raise NotReady("no tables yet")
