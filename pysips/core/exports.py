@@ -7,6 +7,7 @@ The registry reads them once at load: after that a parameter is a plain attribut
 
 import inspect
 import re
+import sys
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -242,11 +243,10 @@ class Module:
 def declarations(cls: type[Module]) -> Declarations:
     """Read a class's declarations; raises ModuleError for one that makes no sense."""
     found = Declarations()
-    hints = typing.get_type_hints(cls, localns={"Counter": object})
     for attribute in dir(cls):
         value = inspect.getattr_static(cls, attribute)
         if isinstance(value, Param):
-            declared = Param(**{**value.__dict__, "name": value.name or attribute, "kind": _plain(hints[attribute])})
+            declared = Param(**{**value.__dict__, "name": value.name or attribute, "kind": _plain(annotation_of(cls, attribute))})
             declared.setter = attribute
             found.params[declared.name] = declared
         elif isinstance(value, CounterMark):
@@ -261,6 +261,15 @@ def declarations(cls: type[Module]) -> Declarations:
                     None, help=facts["help"], name=facts["name"], kind=facts["kind"], setter=attribute, repeats=True
                 )
     return found
+
+
+def annotation_of(cls: type, attribute: str) -> Any:
+    """What an attribute is annotated with in the class or its bases; raises ModuleError for nothing."""
+    for owner in cls.__mro__:
+        hint = inspect.get_annotations(owner).get(attribute)
+        if hint is not None:
+            return eval(hint, vars(sys.modules[owner.__module__])) if isinstance(hint, str) else hint
+    raise ModuleError(f"{cls.__qualname__}: parameter {attribute} has no annotation")
 
 
 def _plain(hint: Any) -> type:
