@@ -8,7 +8,7 @@ from typing import Final
 
 from .headers import is_legal
 
-CONTROL: Final = {code: None for code in (*range(9), *range(10, 32), 127)}
+CONTROL: Final = dict.fromkeys((*range(9), *range(10, 32), 127))
 
 
 def is_one_line(text: str) -> bool:
