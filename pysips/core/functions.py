@@ -1,0 +1,41 @@
+"""The core, declared like a module: functions, variables and transformations that need no loadmodule.
+
+The functions stand in the functions_*.py beside this file, by idea (OpenSIPS manual: core functions, core variables,
+transformations).
+"""
+
+import importlib.util
+from typing import Any
+
+from pysips.script.catalogue import TransformSpec, VariableSpec
+
+from .functions_branches import BranchFunctions
+from .functions_flags import FlagFunctions
+from .functions_log import LogFunctions
+from .functions_sending import SendingFunctions
+from .functions_uri import UriFunctions
+from .functions_values import ValueFunctions
+
+
+class Core(UriFunctions, FlagFunctions, BranchFunctions, SendingFunctions, ValueFunctions, LogFunctions):
+    """See the file's head."""
+
+    def configure(self) -> None:
+        known = self.program.config.globals
+        self.print_level = int(known["xlog_print_level"] or 0) or self.print_level
+        self.buffer_size = int(known["xlog_buf_size"])
+
+    def variables(self) -> list[VariableSpec]:
+        return offered("variables")
+
+    def transforms(self) -> list[TransformSpec]:
+        return offered("transforms")
+
+
+def offered(what: str) -> list[Any]:
+    """What core/variables.py and core/transforms.py give."""
+    name = f"pysips.core.{what}"
+    if importlib.util.find_spec(name) is None:
+        return []
+    made: list[Any] = getattr(importlib.import_module(name), what)()
+    return made

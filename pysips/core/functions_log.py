@@ -1,0 +1,80 @@
+"""Core functions that write to the log (OpenSIPS manual: xlog, log; script-language reference: Logging)."""
+
+from typing import Annotated, Final
+
+from pysips.script.values import printed
+
+from .context import Context
+from .exports import Module, NoExpand, function
+from .log import ALERT, CRIT, DBG, ERR, INFO, NOTICE, WARN, log
+
+# The third letter of the level's name decides: L_ERR, L_ERROR and LOG_ERR would all do.
+LEVELS: Final = {"A": ALERT, "C": CRIT, "E": ERR, "W": WARN, "N": NOTICE, "I": INFO, "D": DBG}
+NUMBERS: Final = {str(number): number for number in range(ALERT, DBG + 1)}
+DEFAULT_BUFFER: Final = 4096
+
+Text = Annotated[str, NoExpand]
+
+
+class LogFunctions(Module):
+    """Part of the core module; see functions.py. print_level and buffer_size are globals of the script."""
+
+    print_level: int = NOTICE
+    buffer_size: int = DEFAULT_BUFFER
+
+    @function("xlog")
+    def xlog(self, ctx: Context, level: str, text: str | None = None) -> int:
+        """`xlog("text")` or `xlog("L_ERR", "text")`: write a line, if the script's log level lets it through."""
+        if text is None:
+            return self.say(self.print_level, level)
+        number = LEVELS.get(level[2:3])
+        if number is None:
+            number = NUMBERS.get(level)
+        if number is None:
+            log.error(
+                "core:xlog", f'unknown level "{level}": L_ALERT, L_CRIT, L_ERR, L_WARN, L_NOTICE, L_INFO or L_DBG'
+            )
+            return -1
+        return self.say(number, text)
+
+    @function("xdbg")
+    def xdbg(self, ctx: Context, text: str) -> int:
+        """Write a line of level L_DBG."""
+        return self.say(DBG, text)
+
+    def say(self, level: int, text: str) -> int:
+        """See xlog."""
+        if level > log.script_level:
+            return 1
+        if len(text) > self.buffer_size:
+            log.error("core:xlog", f"the text has {len(text)} characters, more than xlog_buf_size={self.buffer_size}")
+            return -1
+        log.script(level, text)
+        return 1
+
+    @function("log")
+    def log(
+        self, ctx: Context, level: Annotated[int | str, NoExpand], text: Annotated[str | None, NoExpand] = None
+    ) -> int:
+        """`log("text")` or `log(2, "text")`: write a line as it stands, under log_level."""
+        if text is None:
+            log.raw(DBG, str(level))
+        elif isinstance(level, int):
+            log.raw(level, text)
+        else:
+            return -1
+        return 1
+
+    @function("error")
+    def error(self, ctx: Context, facility: Text, text: Text) -> int:
+        """OpenSIPS has the word, and says of it that it is not implemented."""
+        log.error("core:error", f"error(): {facility}: {text}")
+        return 1
+
+    @function("avp_print")
+    def avp_print(self, ctx: Context) -> int:
+        """Write all AVPs to the log, at level INFO."""
+        for name, values in ctx.avps.items():
+            for value in reversed(values):
+                log.info("core:avp_print", f"$avp({name}) = {printed(value)}")
+        return 1

@@ -1,0 +1,61 @@
+"""Core functions on variables, time, events and status (OpenSIPS manual: core functions)."""
+
+from typing import Annotated
+
+from pysips.script.values import Value, printed
+
+from .avps import values_of
+from .context import Context
+from .exports import Module, Static, Var, function
+
+
+def status_group(name: str) -> str:
+    """The name of a status/report group; raises ValueError, for no module here keeps any."""
+    raise ValueError(f'there is no status/report group "{name}"')
+
+
+class ValueFunctions(Module):
+    """Part of the core module; see functions.py."""
+
+    @function("pv_printf")
+    @function("avp_printf")
+    def pv_printf(self, ctx: Context, variable: Var, text: str) -> int:
+        """Assign a formatted text."""
+        return variable.set(ctx, text)
+
+    @function("get_timestamp")
+    def get_timestamp(self, ctx: Context, seconds: Var, microseconds: Var) -> int:
+        """The time as Unix seconds, and the microseconds within the second."""
+        now = ctx.services.clock.time()
+        whole = int(now)
+        if seconds.set(ctx, whole) < 0:
+            return -1
+        return microseconds.set(ctx, int((now - whole) * 1_000_000))
+
+    @function("raise_event")
+    def raise_event(self, ctx: Context, event: str, attributes: Var | None = None, values: Var | None = None) -> int:
+        """Raise an event of the script's own: names and values out of two AVPs, pair by pair from the newest on.
+
+        With one AVP its values are positional: `$param(1)` is the newest.
+        """
+        return 1 if self.tell(ctx, event, attributes, values) else -1
+
+    def tell(self, ctx: Context, event: str, attributes: Var | None, values: Var | None) -> bool:
+        """See raise_event; False where there are fewer values than names."""
+        facts: dict[str, Value] = {}
+        if attributes is not None and values is not None:
+            names, given = values_of(ctx, attributes), values_of(ctx, values)
+            if len(given) < len(names):
+                return False
+            facts = {printed(name): value for name, value in zip(names, given, strict=False)}
+        else:
+            only = values if attributes is None else attributes
+            if only is not None:
+                facts = {str(place): value for place, value in enumerate(values_of(ctx, only), 1)}
+        ctx.program.events.define(event).tell(facts)
+        return True
+
+    @function("sr_check_status")
+    def sr_check_status(self, ctx: Context, group: Annotated[str, Static, status_group], identifier: str = "") -> int:
+        """True if the status of a group's identifier is a good one. No module here keeps groups."""
+        return -1
