@@ -3,66 +3,23 @@
 The text of a reply is OpenSIPS' own shape (Via, Record-Route where a dialog starts, To, From, Call-ID, CSeq, then ours).
 """
 
-import re
 from hashlib import blake2b
 from typing import Final
 
-from pysips.sip.build import reply
-from pysips.sip.via import bare, parse_via
+from pysips.sip.build import reply, via_marks
+from pysips.sip.edits import Edit
+from pysips.sip.via import bare
 
 from .context import FORCE_RPORT, REPLY_TO_VIA, Context
 from .services import RELIABLE, UDP, Peer
 
 DEFAULT_PORT: Final = 5060
-QUOTED: Final = re.compile(r'"(?:\\.|[^"\\])*"')
 
 
-def via_note(ctx: Context) -> tuple[int, str, int, str]:
-    """What the top Via of `ctx.message` must be told about where it came from: two insertions, (at, text, at, text).
-
-    `received` goes behind sent-by where the host written there is not the source's; `rport` gets its value where the
-    client asked for it, or is added where the script forces it. A place of -1 or a text of "": nothing to insert.
-    Raises SipError(400) if there is no Via that can be read.
-    """
-    message = ctx.message
-    text = message.text
-    a, b = message.top_via_span()
-    if text.find('"', a, b) >= 0:
-        text = text[:a] + QUOTED.sub(masked, text[a:b])
-    sent_by_end = text.find(";", a, b)
-    params = sent_by_end >= 0
-    if not params:
-        sent_by_end = b
-    host = via_host(text, a, sent_by_end)
+def source_marks(ctx: Context) -> list[Edit]:
+    """The edits by which the top Via of `ctx.message` learns where it came from (`received`, `rport`)."""
     source = ctx.source
-    asked = text.find(";rport", sent_by_end, b) if params else -1
-    note = ""
-    forced = ctx.via_flags & FORCE_RPORT != 0
-    if host != source.host or (forced and asked < 0):
-        if not params or text.find(";received=", sent_by_end, b) < 0:
-            note = ";received=" + source.host
-    if asked >= 0:
-        asked += 6
-        if asked == b or text[asked] == ";":
-            return sent_by_end, note, asked, "=" + str(source.port)
-    elif forced:
-        note += ";rport=" + str(source.port)
-    return sent_by_end, note, -1, ""
-
-
-def masked(quoted: re.Match[str]) -> str:
-    return "x" * (quoted.end() - quoted.start())
-
-
-def via_host(text: str, a: int, b: int) -> str:
-    """The host of a Via's sent-by, which ends at b; IPv6 without brackets."""
-    blank = text.rfind(" ", a, b)
-    if text[b - 1] in " \t" or text.find("\t", a, b) >= 0 or text.find(" :", a, b) >= 0 or text.find(": ", a, b) >= 0:
-        return bare(parse_via(text[a:b]).host)
-    if text[blank + 1] == "[":
-        return text[blank + 2 : text.find("]", blank, b)]
-    colon = text.find(":", blank, b)
-    return text[blank + 1 : colon if colon >= 0 else b]
+    return via_marks(ctx.message, source.host, source.port, ctx.via_flags & FORCE_RPORT != 0)
 
 
 def reply_peer(ctx: Context) -> Peer:
@@ -106,8 +63,7 @@ def reply_text(ctx: Context, code: int, reason: str, to_tag: str = "", headers: 
     extra = headers + ctx.reply_headers + program.server_line
     if program.sip_warning and code >= 300:
         extra += warning(ctx, code)
-    at, received, rport_at, rport = via_note(ctx)
-    return reply(ctx.message, code, reason, to_tag, extra, body, at, received, rport_at, rport)
+    return reply(ctx.message, code, reason, to_tag, extra, body, source_marks(ctx))
 
 
 def warning(ctx: Context, code: int) -> str:

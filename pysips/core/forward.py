@@ -8,7 +8,7 @@ from pysips.sip.edits import Edits
 from pysips.sip.uri import parse_uri
 from pysips.sip.via import bare, parse_vias, reply_to
 
-from .answer import via_note
+from .answer import source_marks
 from .branches import Branch, from_message
 from .context import ADD_LOCAL_RPORT, TCP_ALIAS, Context
 from .services import RELIABLE, Peer, Services, Socket, Target, bracketed
@@ -133,11 +133,7 @@ def outgoing(ctx: Context, branch: Branch, socket: Socket, branch_id: str, edits
     kinds = message.kinds
     top = kinds.find("V")
     mine.insert(message.starts[top], via_line(ctx, socket, branch_id))
-    at, received, rport_at, rport = via_note(ctx)
-    if received:
-        mine.insert(at, received)
-    if rport:
-        mine.insert(rport_at, rport)
+    mine.items += source_marks(ctx)
     if branch.path:
         route = kinds.find("R")
         last_via = message.span(kinds.rfind("V"))[1]

@@ -164,13 +164,12 @@ def _logged(ctx: Context, problem: BaseException) -> None:
 
 def load(path: str, options: Options) -> Program:
     """Read, check and compile a script with its modules; raises ConfigError with all that is wrong."""
-    return load_source(source.read(path, options.preprocessor), options)
+    return load_source(source.of_file(path, options.preprocessor), options)
 
 
 def load_source(text: source.Source, options: Options) -> Program:
     """The same for a text already read."""
-    complaints: list[Complaint] = []
-    script = parse.parse(text, complaints)
+    script, complaints = parse.parse_source(text)
     settings = config.read(script, complaints)
     program = Program(script, settings, options)
     load_modules(program, complaints)
@@ -183,7 +182,7 @@ def load_source(text: source.Source, options: Options) -> Program:
     if settings.globals["disable_stateless_fwd"] is None:
         program.forwards_stateless = program.compiled.calls("forward")
     for sentence in program.registry.configure(program):
-        complaints.append(Complaint(Place(text.path, 1), sentence))
+        complaints.append(Complaint(Place(text.file, 1), sentence))
     if complaints:
         raise ConfigError(complaints)
     return program
