@@ -128,6 +128,7 @@ def outgoing(ctx: Context, branch: Branch, socket: Socket, branch_id: str, edits
     """
     message = ctx.message
     mine = (ctx.edits if edits is None else edits).copy()
+    mine.settle(ctx, socket)
     if branch.uri != message.uri:
         mine.replace(message.uri_a, message.uri_b, branch.uri)
     kinds = message.kinds

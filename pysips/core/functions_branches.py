@@ -119,7 +119,7 @@ def parse_q(text: str) -> int | None:
     text = text.strip()
     if not text:
         return Q_UNSET
-    whole, point, rest = text.partition(".")
+    whole, _, rest = text.partition(".")
     if not (whole or rest) or len(rest) > 3 or whole.lstrip("0") not in ("", "1"):
         return None
     if rest and not (rest.isascii() and rest.isdigit()):

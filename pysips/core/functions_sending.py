@@ -1,4 +1,4 @@
-"""Core functions on sending: stateless forwarding, our Via, our address, the socket (OpenSIPS manual: core functions)."""
+"""Core functions on sending: forwarding, our Via, our address, the socket (OpenSIPS manual: core functions)."""
 
 from typing import Annotated, NewType
 

@@ -9,21 +9,48 @@ Facts:
 """
 
 from operator import itemgetter
-from typing import Final, final
+from typing import Any, Final, final
+
+from mypy_extensions import mypyc_attr
 
 Edit = tuple[int, int, str]  # from, to, the text instead
 
 BY_START: Final = itemgetter(0)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Late:
+    """Text that is known only when a request's way out is: a Record-Route names the socket that it leaves by."""
+
+    def text(self, ctx: Any, socket: Any) -> str:
+        """What to put in; ctx: the branch's context, socket: the one it leaves by (core's)."""
+        return ""
+
+
 @final
 class Edits:
     """The changes of one message, in the order in which they were made; positions are offsets in the message's text."""
 
-    __slots__ = ("items",)
+    __slots__ = ("items", "late")
 
     def __init__(self) -> None:
         self.items: list[Edit] = []
+        self.late: list[tuple[int, Late]] | None = None
+
+    def insert_late(self, at: int, text: Late) -> None:
+        """Put in before the character at `at` what `text` says once the socket is known; see `settle`."""
+        if self.late is None:
+            self.late = [(at, text)]
+        else:
+            self.late.append((at, text))
+
+    def settle(self, ctx: Any, socket: Any) -> None:
+        """The way out is known: the late insertions become plain ones, behind those already made at their places."""
+        late = self.late
+        if late is not None:
+            self.late = None
+            for at, text in late:
+                self.items.append((at, at, text.text(ctx, socket)))
 
     def insert(self, at: int, text: str) -> None:
         """Put `text` in before the character at `at`, behind what was inserted there earlier."""
@@ -41,6 +68,8 @@ class Edits:
         """The same edits, to which a branch adds its own."""
         made = Edits()
         made.items = self.items.copy()
+        if self.late is not None:
+            made.late = self.late.copy()
         return made
 
     def written(self, text: str) -> str:
