@@ -306,6 +306,31 @@ class Offload:
         raise NotReady("no loop yet")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Owners:
+    """Which worker owns a call (house rule 9.2). This one is for a single worker."""
+
+    def call_slot(self, call_id: str) -> int:
+        """By a Call-ID."""
+        return 0
+
+    def owner_of(self, data: bytes) -> int:
+        """By a whole message; -1 if no Call-ID is found in it."""
+        return 0
+
+
+class Management:
+    """Management commands (MI), for the modules that carry them."""
+
+    def answer(self, text: str) -> Promise:
+        """A JSON-RPC request; the promise brings the answer's text, "" where none is due."""
+        raise NotReady("no management yet")
+
+    def call(self, method: str, words: list[str]) -> Promise:
+        """A command with its arguments as text, as 2.4's clients send them; the promise brings Json, or MiError."""
+        raise NotReady("no management yet")
+
+
 class Services:
     """All of the above in one place, one for each process. Made before the fork, filled in after it.
 
@@ -320,6 +345,8 @@ class Services:
         self.timers: Timers = Timers()
         self.tables: Tables = Tables()
         self.offload: Offload = Offload()
+        self.owners: Owners = Owners()
+        self.management: Management = Management()
         self.sockets: list[Socket] = []
         self.message_flags: FlagNames = FlagNames("message")
         self.branch_flags: FlagNames = FlagNames("branch")
@@ -328,8 +355,8 @@ class Services:
 
     def call_slot(self, call_id: str) -> int:
         """The slot of the worker that owns a call (house rule 9.2)."""
-        return 0
+        return self.owners.call_slot(call_id)
 
     def owner_of(self, data: bytes) -> int:
         """The slot that owns the message in these bytes, by its Call-ID; -1 if none is found."""
-        return 0
+        return self.owners.owner_of(data)

@@ -12,12 +12,14 @@ import re
 import secrets
 from typing import Final
 
+from pysips.core.services import Owners
+
 CALL_ID: Final = re.compile(rb"\n(?:call-id|i)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE)
 HEAD_END: Final = re.compile(rb"\n\r?\n")
 COLON_AT: Final = len(b"\r\nCall-ID:")
 
 
-class Ownership:
+class Ownership(Owners):
     """Which worker owns a call. slots: the number of workers."""
 
     def __init__(self, slots: int) -> None:
