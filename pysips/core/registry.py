@@ -19,6 +19,7 @@ from .exports import Declarations, MiSpec, Module, Param, TimerSpec
 from .ignored import IGNORED
 from .log import log
 from .stats import Statistics
+from .transforms import find_transform
 
 if TYPE_CHECKING:
     from .program import Program
@@ -179,7 +180,7 @@ class Registry:
         return self.variables.get(name)
 
     def transform(self, group: str, name: str) -> TransformSpec | None:
-        return self.transforms.get((group.lower(), name.lower()))
+        return self.transforms.get((group.lower(), name.lower())) or find_transform(group, name)
 
     def message_context(self, name: str) -> Callable[[Any], Any] | None:
         return self.contexts.get(name)
