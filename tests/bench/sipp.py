@@ -85,8 +85,8 @@ def call(
     folder = Path(tempfile.mkdtemp(prefix="uac-", dir=run))
     argv = [
         *words(scenario, UAC_PORT), "-r", str(rate), "-m", str(count), "-l", str(max(2000, 10 * rate)),
-        "-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_rtt", "-rtt_freq", "200", *extra, *(["-inf", str(users)] if users else []),
-        f"{HOST}:{SERVER_PORT}",
+        "-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_rtt", "-rtt_freq", "200",
+        *extra, *(["-inf", str(users)] if users else []), f"{HOST}:{SERVER_PORT}",
     ]  # fmt: skip
     began = time.monotonic()
     process = subprocess.Popen(
