@@ -10,10 +10,11 @@ from .letters import options_of
 def check(file: str, wishes: dict[str, Any], quiet: bool = False) -> int:
     """Check a script and start nothing; 0, or ConfigError with all complaints."""
     from pysips.core import program
+    from pysips.script.complaints import verdict
 
     program.load(file, options_of(file, wishes))
     if not quiet:
-        click.echo(f"{file}: config file ok")
+        click.echo(verdict([]))
     return 0
 
 

@@ -75,9 +75,9 @@ def told(command: click.Command, name: str, arguments: Sequence[str] | None) -> 
     try:
         code = command.main(arguments, prog_name=name, standalone_mode=False)
     except ConfigError as problem:
-        from .complaints import tell
+        from pysips.script.complaints import report
 
-        tell(problem)
+        click.echo(report(problem.complaints), err=True)
         return problem.exit_code
     except PysipsError as problem:
         click.echo(f"{name}: {problem}", err=True)
