@@ -61,6 +61,7 @@ def reply_text(ctx: Context, code: int, reason: str, to_tag: str = "", headers: 
     if code > 100 and not to_tag:
         to_tag = local_tag(ctx)
     extra = headers + ctx.reply_headers + program.server_line
+    body = body or ctx.reply_body
     if program.sip_warning and code >= 300:
         extra += warning(ctx, code)
     return reply(ctx.message, code, reason, to_tag, extra, body, source_marks(ctx))

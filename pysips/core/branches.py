@@ -100,3 +100,28 @@ def next_group(ctx: "Context") -> int:
     to_message(ctx, group[0])
     ctx.branches = group[1:]
     return 1 if ctx.groups else 2
+
+
+def contacts(ctx: "Context") -> str:
+    """`Contact:` and all targets for a redirection, with its CRLF: the Request-URI if it was rewritten, and the branches.
+
+    "" if there is none (`$ds`; RFC 3261 section 8.3).
+    """
+    targets = list(ctx.branches)
+    if ctx.uri:
+        targets.insert(0, from_message(ctx))
+    if not targets:
+        return ""
+    return "Contact: " + ", ".join(["<" + one.uri + ">" + q_param(one.q) for one in targets]) + "\r\n"
+
+
+def q_param(q: int) -> str:
+    """`;q=0.5` for 500; "" for none."""
+    return "" if q < 0 else ";q=" + q_text(q)
+
+
+def q_text(q: int) -> str:
+    """A q value of 0 to 1000 as SIP writes it: 0, 0.25, 1."""
+    if q <= 0 or q >= 1000:
+        return "0" if q <= 0 else "1"
+    return "0." + str(1000 + q)[1:].rstrip("0")

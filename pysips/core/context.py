@@ -69,7 +69,7 @@ class Context:
     __slots__ = (
         "advertised_host", "advertised_port", "at_end", "attributes", "avps", "bflags", "branch_index", "branches",
         "depth", "dropped", "dst", "edits", "err", "extra", "flags", "frames", "groups", "kind", "message",
-        "params", "path", "program", "q", "rc", "reply_headers", "request", "returned", "send_socket", "services", "source",
+        "params", "path", "program", "q", "rc", "reply_body", "reply_headers", "request", "returned", "send_socket", "services", "source",
         "to_tag", "transaction", "uri", "vars", "via_flags",
     )  # fmt: skip
 
@@ -103,6 +103,7 @@ class Context:
         self.request: Context | None = None  # in reply and failure routes: the run of the request, if tm knows it
         self.to_tag: str = ""
         self.reply_headers: str = ""  # lines for replies made here (append_to_reply), each with its CRLF
+        self.reply_body: str = ""  # for the same replies (append_body_to_reply)
         self.via_flags: int = 0
         self.advertised_host: str = ""
         self.advertised_port: int = 0

@@ -30,6 +30,15 @@ class Taker:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
+class Guard:
+    """A module that may keep a request from the script (OpenSIPS: pre-script callbacks)."""
+
+    def takes(self, ctx: "Context") -> bool:
+        """A request came: True if the script is not to see it."""
+        return False
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Sender:
     """Somebody who may look at, change or refuse what is sent (tracing, compression)."""
 
@@ -41,6 +50,7 @@ class Hooks:
     """The lists; filled while modules are configured, before the fork. asyncs: what runs the script's async()."""
 
     def __init__(self) -> None:
+        self.guards: list[Guard] = []
         self.takers: list[Taker] = []
         self.asyncs: Any = None  # modules/tm's runner of async(), if loaded
 

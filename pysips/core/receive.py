@@ -115,6 +115,9 @@ class Door:
                 return
         if self.runs.requests and self.is_waiting(ctx):
             return
+        for guard in self.program.hooks.guards:
+            if guard.takes(ctx):
+                return
         if self.main is None:
             return
         self.runs.start(ctx, self.main(ctx), self.request_ended, self.failed)

@@ -1,0 +1,32 @@
+"""signaling: one way to answer, with a transaction where there is one (OpenSIPS manual: signaling)."""
+
+from typing import Any
+
+from pysips.core.context import Context
+from pysips.core.exports import Module, Route, function, wants
+from pysips.core.log import log
+from pysips.errors import ModuleError
+from pysips.sip.rewrite import is_one_line
+
+
+class Signaling(Module):
+    tm: Any = wants("tm")
+    sl: Any = wants("sl")
+
+    def configure(self) -> None:
+        if self.tm is None and self.sl is None:
+            raise ModuleError('it needs a module that can answer: loadmodule "tm.so" or loadmodule "sl.so"')
+
+    def reply(self, ctx: Context, code: int, reason: str, headers: str = "", body: str = "") -> int:
+        """Answer: statefully if the request has a transaction, else without state. headers: whole lines."""
+        if not 100 <= code <= 699 or not is_one_line(reason):
+            log.error("signaling:send_reply", f"refused: {code} {reason}")
+            return -1
+        if self.tm is not None and (self.sl is None or self.tm.transaction(ctx) is not None):
+            return int(self.tm.reply(ctx, code, reason, headers, body))
+        return int(self.sl.reply(ctx, code, reason, headers, body))
+
+    @function("send_reply", routes=Route.REQUEST | Route.FAILURE | Route.ERROR)
+    def send_reply(self, ctx: Context, code: int, reason: str) -> int:
+        """Answer the request."""
+        return self.reply(ctx, code, reason)
