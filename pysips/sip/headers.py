@@ -9,6 +9,8 @@ Facts:
 
 from typing import Final
 
+from .grammar import is_token
+
 OTHER: Final = "-"  # the first line, and every header that has no letter of its own
 FOLD: Final = " "  # a continuation of the line above (RFC 3261 section 7.3.1)
 
@@ -90,16 +92,10 @@ for _name, _compact, _letter in TABLE:
 
 MOST_SPELLINGS: Final = 2000
 LONGEST_SPELLING: Final = 64
+LONGEST_NAME: Final = 255  # bytes; no header that anybody defined comes near
 
-# RFC 3261 section 25.1: token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~" )
-TOKEN_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~")
 # What is taken off a name before it is compared: everything up to the blank, and DEL.
 UNSEEN: Final = "".join([chr(_n) for _n in range(33)]) + "\x7f"
-
-
-def is_token(text: str) -> bool:
-    """True for a token of RFC 3261 section 25.1."""
-    return bool(text) and TOKEN_CHARACTERS.issuperset(text)
 
 
 def normal(name: str) -> str:
@@ -114,9 +110,9 @@ def letter_of(name: str) -> str:
 
 
 def is_legal(line: str) -> bool:
-    """True for a header line with a colon and a token before it."""
+    """True for a header line with a colon and a token of bearable length before it."""
     name, colon, _ = line.partition(":")
-    return colon != "" and is_token(name.rstrip(" \t"))
+    return colon != "" and len(name) <= LONGEST_NAME and is_token(name.rstrip(" \t"))
 
 
 def learn(line: str, strange: list[str]) -> str:

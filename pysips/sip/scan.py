@@ -17,7 +17,8 @@ from mypy_extensions import i64
 
 from pysips.errors import SipError
 
-from .headers import LETTERS, OTHER, SPELLED, TOKEN_CHARACTERS, learn
+from .grammar import TOKEN_CHARACTERS
+from .headers import LETTERS, LONGEST_NAME, OTHER, SPELLED, learn
 
 # The text, its letters, where each line starts and the empty line, where the body starts, what was odd.
 Index = tuple[str, str, list[int], int, int]
@@ -152,6 +153,6 @@ def scan_bytes(data: bytes, text: str) -> Index:
             return text, "".join(kinds), starts, start + 2, 0
         while at < n and TOKEN[data[at]]:
             at += 1
-        if at >= n or data[at] != 58 or at == start:
+        if at >= n or data[at] != 58 or at == start or at - start > LONGEST_NAME:
             return scan_careful(data, text)
         kinds.append(kind_of(data, start, at))

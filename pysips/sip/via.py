@@ -11,7 +11,7 @@ from typing import Final, final
 
 from pysips.errors import SipError
 
-from .headers import is_token
+from .grammar import is_token
 from .text import BLANKS, list_spans, number, param_value
 from .uri import HIGHEST_PORT, parse_host
 

@@ -1,0 +1,355 @@
+"""What RFC 3261 forbids, found before the script runs, with the status to answer.
+
+OpenSIPS lets nearly anything reach the script; `strict_parsing=no` does the same here by not calling `check`. What is
+refused, each by its own reason phrase:
+
+- 400: a first line that is no request line; a version other than 2.0 is 505;
+- 400: a line end that is no CRLF, a head without an end, a header without a colon or whose name is no token, a control
+  character outside of a quoted pair;
+- 400: Via, From, To, Call-ID or CSeq missing; a header there twice that may be there once; an empty Call-ID or one
+  with blanks; CSeq of 2**31 and above or of another method than the request; Max-Forwards over 255 or no number;
+  Content-Length that is no number or more than there is;
+- 400: a Request-URI, Via, From, To or Contact that does not follow the grammar: open quotes and brackets, blanks in a
+  URI, a port of 0 or above 65535, a display name that needs quotes, a parameter twice or without a name, a q value
+  above 1, `*` beside other contacts, headers in a Request-URI, a branch that is the cookie alone.
+
+What only means something to a user of the message is the script's: an unknown scheme (416) or method, Require (420),
+Max-Forwards 0 (483), Date, Expires, Content-Type, and headers that are read later, Route and Record-Route among them.
+Characters outside ASCII are let through in display names and texts.
+
+Limits (a message beyond them is refused with the status): 1,024 header lines, 128 Via values, a header of 16,384
+characters, a name of 255, a method of 128, Contact with 512 addresses (400); a Request-URI of 8,192 characters (414).
+
+A good message costs little: its header letters, its Request-URI, the addresses of From and To and what stands before
+the parameters of its Vias are looked up among the ones that the careful checks have passed before. What is not there
+goes through them, and is remembered if it is short.
+"""
+
+from typing import Final
+
+from pysips.errors import SipError
+
+from . import scan
+from .address import Address, parse_address, parse_addresses
+from .grammar import CONTROL, DISPLAY_TOKENS, GEN_VALUE, Q_VALUE, QUOTED_PAIR, QUOTED_STRING, is_token
+from .headers import CONTACT, CONTENT_LENGTH, FOLD, FROM, MAX_FORWARDS, TO, VIA
+from .message import Message
+from .text import BLANKS, list_spans, next_outside, number
+from .uri import parse_uri
+from .via import COOKIE, parse_via
+
+MOST_LINES: Final = 1024
+MOST_VIAS: Final = 128
+MOST_CONTACTS: Final = 512
+LONGEST_HEADER: Final = 16_384
+LONGEST_METHOD: Final = 128
+LONGEST_URI: Final = 8_192
+MOST_HOPS: Final = 255
+
+REQUIRED: Final = (("V", "Via"), ("F", "From"), ("T", "To"), ("I", "Call-ID"), ("C", "CSeq"))
+SINGLE: Final = (
+    ("F", "From"),
+    ("T", "To"),
+    ("I", "Call-ID"),
+    ("C", "CSeq"),
+    ("M", "Max-Forwards"),
+    ("L", "Content-Length"),
+    ("c", "Content-Type"),
+    ("E", "Expires"),
+    ("o", "Event"),
+    ("t", "Refer-To"),
+    ("b", "Referred-By"),
+    ("x", "Session-Expires"),
+)
+
+# What was found good. A text is remembered as it stands in the message; when there are too many all are forgotten.
+MOST_PROVEN: Final = 8_192
+LONGEST_PROVEN: Final = 256
+proven_kinds: Final[set[str]] = set()
+proven_uris: Final[set[str]] = set()
+proven_methods: Final[set[str]] = set()
+proven_addresses: Final[set[str]] = set()
+proven_contacts: Final[set[str]] = set()
+proven_vias: Final[set[str]] = set()
+
+
+def remember(proven: set[str], text: str) -> None:
+    """Note that `text` is good."""
+    if len(text) <= LONGEST_PROVEN:
+        if len(proven) >= MOST_PROVEN:
+            proven.clear()
+        proven.add(text)
+
+
+def check(message: Message) -> None:
+    """Raises SipError, with the status to answer and the reason, for a message that RFC 3261 forbids."""
+    if message.odd:
+        check_oddities(message)
+    kinds = message.kinds
+    if kinds not in proven_kinds:
+        check_kinds(kinds)
+        remember(proven_kinds, kinds)
+    if message.starts[-1] > LONGEST_HEADER:
+        check_lengths(message)
+    if not message.status:
+        check_request_line(message)
+    check_numbers(message)
+    check_vias(message)
+    check_single_address(message, FROM, "From")
+    check_single_address(message, TO, "To")
+    k = kinds.find(CONTACT, 1)
+    while k > 0:
+        check_contact(message, k, kinds.find(CONTACT, k + 1) > 0)
+        k = kinds.find(CONTACT, k + 1)
+
+
+# ----------------------------------------------------------------------------------------------------------- the head
+
+
+def check_oddities(message: Message) -> None:
+    """What the reader of the head has noted."""
+    odd = message.odd
+    if odd & scan.ODD_START:
+        raise SipError(400, "Bad Request Line")
+    if odd & scan.ODD_VERSION:
+        raise SipError(505, "Version Not Supported")
+    if odd & scan.ODD_LINE_END:
+        raise SipError(400, "Bad Line End")
+    if odd & scan.ODD_END:
+        raise SipError(400, "No End of Headers")
+    if odd & scan.ODD_NAME:
+        raise SipError(400, "Bad Header Line")
+    if odd & scan.ODD_CONTROL:
+        check_controls(message)
+
+
+def check_controls(message: Message) -> None:
+    """A control character may stand in a quoted pair, and a quoted pair in a quoted string."""
+    if CONTROL.search(message.line(0)) is not None:
+        raise SipError(400, "Control Character in Request Line")
+    for k in range(1, len(message.kinds)):
+        line = message.line(k)
+        if CONTROL.search(line) is not None and CONTROL.search(outside_pairs(line)) is not None:
+            raise SipError(400, "Control Character in " + shown(message.name(k)))
+
+
+def outside_pairs(line: str) -> str:
+    """The line without the quoted pairs of its quoted strings."""
+    parts: list[str] = []
+    at = 0
+    for match in QUOTED_STRING.finditer(line):
+        parts.append(line[at : match.start()])
+        parts.append(QUOTED_PAIR.sub("", match.group()))
+        at = match.end()
+    return "".join(parts) + line[at:]
+
+
+def shown(name: str) -> str:
+    """A header's name in a reason phrase: a token, or not at all."""
+    return name if is_token(name) and len(name) <= 64 else "Header"
+
+
+def check_kinds(kinds: str) -> None:
+    """The headers that must be there, and the ones that may be there once (RFC 3261 table 2, section 7.3.1)."""
+    if len(kinds) > MOST_LINES:
+        raise SipError(400, "Too Many Headers")
+    if kinds[1:2] == FOLD:
+        raise SipError(400, "Bad Header Line")
+    for kind, name in REQUIRED:
+        if kinds.find(kind, 1) < 0:
+            raise SipError(400, "Missing " + name)
+    for kind, name in SINGLE:
+        if kinds.count(kind, 1) > 1:
+            raise SipError(400, "Several " + name + " Headers")
+
+
+def check_lengths(message: Message) -> None:
+    """No header, folds included, longer than `LONGEST_HEADER`."""
+    for k in range(1, len(message.kinds)):
+        if message.kinds[k] != FOLD:
+            a, b = message.span(k)
+            if b - a > LONGEST_HEADER:
+                raise SipError(400, shown(message.name(k)) + " Too Long")
+
+
+def check_request_line(message: Message) -> None:
+    """Method and Request-URI (sections 7.1 and 19.1.1)."""
+    method = message.method
+    if method not in proven_methods:
+        if len(method) > LONGEST_METHOD or not is_token(method):
+            raise SipError(400, "Bad Method")
+        remember(proven_methods, method)
+    uri = message.text[message.uri_a : message.uri_b]
+    if uri not in proven_uris:
+        if len(uri) > LONGEST_URI:
+            raise SipError(414, "Request-URI Too Long")
+        if parse_uri(uri).headers:
+            raise SipError(400, "Headers in Request-URI")
+        remember(proven_uris, uri)
+
+
+def check_numbers(message: Message) -> None:
+    """Call-ID, CSeq, Max-Forwards and Content-Length (sections 8.1.1.4 to 8.1.1.6, 18.3)."""
+    call_id = message.call_id()
+    if not call_id or not call_id.isprintable() or " " in call_id:
+        raise SipError(400, "Bad Call-ID")
+    method = message.cseq()[1]
+    if method != message.method:
+        raise SipError(400, "CSeq of Another Method")
+    if message.status and method not in proven_methods and not is_token(method):
+        raise SipError(400, "Bad CSeq")
+    k = message.kinds.find(MAX_FORWARDS, 1)
+    if k > 0 and number(message.value_at(k), MOST_HOPS) is None:
+        raise SipError(400, "Bad Max-Forwards")
+    k = message.kinds.find(CONTENT_LENGTH, 1)
+    if k > 0 and message.content_length() > message.body_size():
+        raise SipError(400, "Body Shorter Than Content-Length")
+
+
+# ---------------------------------------------------------------------------------------------------------------- Via
+
+
+def check_vias(message: Message) -> None:
+    """Every Via (section 20.42): the sender's address and well-formed parameters."""
+    kinds = message.kinds
+    text = message.text
+    count = 0
+    k = kinds.find(VIA, 1)
+    while k > 0:
+        b = message.line_end(k)
+        at = text.find(":", message.starts[k], b) + 1
+        if kinds.startswith(FOLD, k + 1) or text.find('"', at, b) >= 0:
+            at, b = message.value_span(k)
+            for start, end in list_spans(text, at, b) or [(at, b)]:
+                check_via(text[start:end])
+                count += 1
+        else:
+            while at <= b:
+                comma = text.find(",", at, b)
+                end = comma if comma >= 0 else b
+                if not is_proven_via(text, at, end):
+                    check_via(text[at:end])
+                count += 1
+                at = end + 1
+        if count > MOST_VIAS:
+            raise SipError(400, "Too Many Via Values")
+        k = kinds.find(VIA, k + 1)
+
+
+def is_proven_via(text: str, a: int, b: int) -> bool:
+    """True if the Via in text[a:b] was found good with another branch, and this branch can be one."""
+    i = text.find(";branch=z9hG4bK", a, b)
+    if i < 0:
+        return False
+    j = text.find(";", i + 15, b)
+    if j < 0:
+        j = b
+    if j - i < 16 or text[a:i] + text[j:b] not in proven_vias:
+        return False
+    branch = text[i + 15 : j]
+    return branch.isalnum() or GEN_VALUE.fullmatch(branch) is not None
+
+
+def check_via(text: str) -> None:
+    """The careful look at one Via value."""
+    via = parse_via(text)
+    branch = check_params(";" + via.params if via.params else "", "Via").get("branch", "-")
+    if branch == COOKIE:
+        raise SipError(400, "Bad Branch")
+    i = text.find(";branch=z9hG4bK")
+    if i >= 0 and '"' not in text and "\n" not in text:
+        j = text.find(";", i + 15)
+        remember(proven_vias, text[:i] + (text[j:] if j >= 0 else ""))
+
+
+# ---------------------------------------------------------------------------------------------------------- addresses
+
+
+def check_single_address(message: Message, kind: str, name: str) -> None:
+    """From or To (section 20.20): one address, at most one tag."""
+    text = message.text
+    kinds = message.kinds
+    k = kinds.find(kind, 1)
+    a = message.starts[k]
+    b = message.line_end(k)
+    gt = text.rfind(">", a, b) + 1
+    if gt > 0 and text[a:gt] in proven_addresses and not kinds.startswith(FOLD, k + 1):
+        if gt == b:
+            return
+        tag = text[gt + 5 : b]
+        if text.startswith(";tag=", gt) and (tag.isalnum() or is_token(tag)):
+            return
+    address = parse_address(message.value_at(k))
+    check_address(address, name)
+    if gt > 0:
+        remember_prefix(text[a:gt])
+
+
+def remember_prefix(text: str) -> None:
+    """Note a From or To up to its `>`, if it is an address by itself (the `>` may have been one in a parameter)."""
+    try:
+        address = parse_address(text.partition(":")[2])
+        check_address(address, "")
+    except SipError:
+        return
+    if address.bracketed and not address.params:
+        remember(proven_addresses, text)
+
+
+def check_address(address: Address, name: str) -> dict[str, str]:
+    """The display name, the URI and the parameters; the latter by name."""
+    display = address.display
+    if display.startswith('"'):
+        if not display.endswith('"'):
+            raise SipError(400, "Bad Display Name in " + name)
+    elif display and DISPLAY_TOKENS.fullmatch(display) is None:
+        raise SipError(400, "Bad Display Name in " + name)
+    if len(address.uri) > LONGEST_URI:
+        raise SipError(400, "URI Too Long in " + name)
+    if not address.bracketed and ("?" in address.uri or "," in address.uri):
+        raise SipError(400, "URI Without Brackets in " + name)
+    try:
+        parse_uri(address.uri)
+    except SipError:
+        raise SipError(400, "Bad URI in " + name) from None
+    return check_params(";" + address.params if address.params else "", name)
+
+
+def check_contact(message: Message, k: int, more: bool) -> None:
+    """Contact (section 20.10): addresses with a q value, or `*` alone."""
+    value = message.value_at(k)
+    if value in proven_contacts:
+        return
+    contacts = parse_addresses(value)
+    if len(contacts) > MOST_CONTACTS:
+        raise SipError(400, "Too Many Contacts")
+    if not contacts and value:
+        raise SipError(400, "Bad Contact")
+    for contact in contacts:
+        if contact.is_star:
+            if len(contacts) > 1 or more or contact.params:
+                raise SipError(400, "Bad Contact")
+            return
+        q = check_address(contact, "Contact").get("q")
+        if q is not None and Q_VALUE.fullmatch(q) is None:
+            raise SipError(400, "Bad q Value in Contact")
+    remember(proven_contacts, value)
+
+
+def check_params(params: str, name: str) -> dict[str, str]:
+    """The parameters of `;a=b;c` by name in small letters. Each has a name that is a token and comes once."""
+    found: dict[str, str] = {}
+    end = len(params)
+    at = 0
+    while at < end:
+        stop = next_outside(params, ";", at + 1, end)
+        key, equal, value = params[at + 1 : stop].partition("=")
+        key = key.strip(BLANKS).lower()
+        value = value.strip(BLANKS)
+        if not is_token(key) or key in found:
+            raise SipError(400, "Bad Parameter in " + name)
+        if equal and GEN_VALUE.fullmatch(value) is None and QUOTED_STRING.fullmatch(value) is None:
+            raise SipError(400, "Bad Parameter in " + name)
+        found[key] = value
+        at = stop
+    return found
