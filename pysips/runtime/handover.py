@@ -37,6 +37,7 @@ SENT_OR_NOT: Final = 3  # 1 or 0, number, –
 COMMAND: Final = 4  # asking seat, number, 1 if more follows; a piece of text
 ANSWER: Final = 5  # –, number, 1 if more follows; a piece of text
 CLOSE: Final = 6  # –, –, connection
+KEEP: Final = 7  # –, seconds, connection
 
 
 class Mailboxes:
@@ -61,6 +62,8 @@ class Connections(Protocol):
         """Send for a sibling; False if the connection is not there or takes no more."""
 
     def close(self, connection: int) -> bool: ...
+
+    def keep(self, connection: int, seconds: int) -> None: ...
 
 
 Answered = Callable[[str], None]
@@ -176,6 +179,10 @@ class Handover:
         """Close a connection that `seat` has."""
         self.put(seat, CLOSE, 0, 0, connection, b"", MOST_ANSWERS)
 
+    def keep_at(self, seat: int, connection: int, seconds: int) -> None:
+        """Keep a connection that `seat` has, for at least so many seconds."""
+        self.put(seat, KEEP, 0, min(seconds, 0xFFFFFFFF), connection, b"", MOST_ANSWERS)
+
     def ask(self, seat: int, command: str, seconds: float) -> Promise:
         """A management command to one process; the promise brings its answer's text, None if there was none in time."""
         promise = Promise()
@@ -259,6 +266,8 @@ class Handover:
             self.command_piece(first, second, third, body)
         elif kind == CLOSE and self.connections is not None:
             self.connections.close(third)
+        elif kind == KEEP and self.connections is not None:
+            self.connections.keep(third, second)
 
     def answered(self, number: int, well: bool) -> None:
         one = self.asked.pop(number, None)

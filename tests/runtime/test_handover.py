@@ -37,6 +37,9 @@ class Lines:
         self.there.discard(connection)
         return True
 
+    def keep(self, connection: int, seconds: int) -> None:
+        self.kept = (connection, seconds)
+
 
 class Worried(Watcher):
     def __init__(self) -> None:
@@ -178,6 +181,14 @@ def test_a_siblings_connection_can_be_closed(pair: tuple[Process, Process]) -> N
     one.line.flush()
     other.line.take()
     assert other.connections.there == set()
+
+
+def test_a_siblings_connection_can_be_kept(pair: tuple[Process, Process]) -> None:
+    one, other = pair
+    one.line.keep_at(1, 7, 3600)
+    one.line.flush()
+    other.line.take()
+    assert other.connections.kept == (7, 3600)
 
 
 @pytest.mark.parametrize("size", [0, 1, PACKET, PACKET + 1, 1_000_000])

@@ -1,0 +1,376 @@
+"""TCP: the connections of one worker, made, found again and given up.
+
+Facts:
+- a connection is found by its id, by the peer's address, or by an alias of that (RFC 5923: the port that the
+  peer's Via names); a shared table tells which worker has it, and bytes for another worker's go over to that one;
+- limits hold for all workers together (`tcp_max_connections`) and for each source;
+- whoever sends to an address without a connection waits for the connect, `tcp_connect_timeout` at most, and hears of
+  its failure; connecting and writing never hold anybody else up.
+"""
+
+import asyncio
+import errno
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from pysips.core.log import log
+from pysips.core.services import (
+    FAILED,
+    PENDING,
+    Clock,
+    Peer,
+    Receiver,
+    Socket,
+    Tables,
+    TablesFull,
+    Timer,
+    Timers,
+    Watcher,
+)  # fmt: skip
+from pysips.core.stats import Counter
+from pysips.errors import SipError
+from pysips.sip.message import read
+
+from .connection import OPEN, Connection
+from .endpoint import IP_BIND_ADDRESS_NO_PORT, address_of, family_of, set_tos
+
+KIND: Final = b"t"
+PLACE: Final = struct.Struct("<Q")
+SLOTS: Final = 1024  # ids are so many times a number, plus the slot
+AT_ONCE: Final = 32
+PAUSE: Final = 0.2  # when the system has no descriptors left
+
+
+@dataclass(slots=True)
+class TcpSettings:
+    """Limits and times (seconds); the defaults are OpenSIPS'.
+
+    largest: bytes of a head, and of a body; chunks: messages that wait to be written; pieces: of one message;
+    write_seconds: how long a peer may take none of what waits (0: as long as it likes); aliases: 0 never, 1 if
+    the Via says so, 2 always; each_source: connections from one address (0: half of all); drop_pings: leave
+    keep-alives unanswered; keepalive: the kernel's own (on, count, idle, interval; 0: the system's).
+    """
+
+    connect_seconds: float = 0.1
+    idle_seconds: float = 120.0
+    message_seconds: float = 4.0
+    write_seconds: float = 0.0
+    most: int = 2048
+    each_source: int = 0
+    chunks: int = 32
+    pieces: int = 4
+    largest: int = 65_535
+    aliases: int = 0
+    answer_pings: bool = True
+    keepalive: tuple[int, int, int, int] = (1, 0, 0, 0)
+    tos: int = 0
+
+
+class Siblings(Protocol):
+    """The other workers: `runtime/handover.py`."""
+
+    def send(self, seat: int, connection: int, data: bytes, watcher: Watcher | None) -> int: ...
+    def close_at(self, seat: int, connection: int) -> None: ...
+    def keep_at(self, seat: int, connection: int, seconds: int) -> None: ...
+
+
+@dataclass(slots=True)
+class TcpCounters:
+    """open: connections there are now (live); refused: beyond a limit; failed: could not be made."""
+
+    open: Counter
+    refused: Counter
+    failed: Counter
+
+
+class Tcp:
+    """All stream connections of one worker, whichever socket they belong to."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, slot: int, slots: int, settings: TcpSettings, receiver: Receiver,
+        timers: Timers, clock: Clock, tables: Tables, siblings: Siblings, counters: TcpCounters, born: int,
+    ) -> None:  # fmt: skip
+        self.loop = loop
+        self.slot = slot
+        self.settings = settings
+        self.receiver = receiver
+        self.timers = timers
+        self.clock = clock
+        self.tables = tables
+        self.siblings = siblings
+        self.counters = counters
+        most = settings.each_source or max(settings.most // 2, 1)
+        self.each_source = -(-most // slots)  # the kernel spreads one source's connections evenly
+        self.numbers = born << 22  # ids of an earlier worker in this slot never come again
+        self.connections: dict[int, Connection] = {}
+        self.places: dict[tuple[str, str, int], Connection] = {}
+        self.sources: dict[str, int] = {}
+        self.listeners: list[tuple[socket.socket, Socket]] = []
+
+    # -- peers that come
+
+    def listen(self, sock: socket.socket, where: Socket) -> None:
+        """Take the connections of a listening socket from now on."""
+        self.listeners.append((sock, where))
+        self.loop.add_reader(sock.fileno(), self.accept, sock, where)
+
+    def deafen(self) -> None:
+        """Take no new connections."""
+        for sock, _ in self.listeners:
+            self.loop.remove_reader(sock.fileno())
+        self.listeners = []
+
+    def accept(self, sock: socket.socket, where: Socket) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                made, peer = sock.accept()
+            except BlockingIOError:
+                return
+            except OSError as problem:
+                self.accept_failed(sock, where, problem)
+                return
+            self.accepted(made, where, peer[0], peer[1])
+
+    def accept_failed(self, sock: socket.socket, where: Socket, problem: OSError) -> None:
+        """A peer that left again is nothing; without descriptors we look again a little later."""
+        if problem.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+            return
+        if log.limited("tcp:accept", 60.0):
+            log.error("tcp", f"cannot take connections on {where.name}: {problem.strerror}")
+        self.loop.remove_reader(sock.fileno())
+        self.timers.add(Again(self, sock, where), PAUSE)
+
+    def accepted(self, made: socket.socket, where: Socket, host: str, port: int) -> None:
+        why = ""
+        if self.counters.open.get() >= self.settings.most:
+            why = "tcp_max_connections"
+        elif self.sources.get(host, 0) >= self.each_source:
+            why = "tcp_max_connections_per_source"
+        if why:
+            self.counters.refused.inc()
+            if log.limited("tcp:limit", 10.0):
+                log.warn("tcp", f"a connection from {host} was refused: {why} is reached")
+            made.close()
+            return
+        self.prepare(made)
+        one = self.add(made, where, host, port, opened_by_us=False)
+        self.register(one, port)
+        self.loop.add_reader(made.fileno(), one.readable)
+        self.timers.add(one, self.settings.idle_seconds)
+
+    def prepare(self, made: socket.socket) -> None:
+        made.setblocking(False)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        on, count, idle, interval = self.settings.keepalive
+        if on:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            options = ((socket.TCP_KEEPCNT, count), (socket.TCP_KEEPIDLE, idle), (socket.TCP_KEEPINTVL, interval))
+            for option, value in options:
+                if value:
+                    made.setsockopt(socket.IPPROTO_TCP, option, value)
+        if self.settings.tos:
+            set_tos(made, self.settings.tos)
+
+    # -- what they say
+
+    def arrived(self, one: Connection, data: bytes) -> None:
+        """A whole message. No fault of ours with one message ends the connection."""
+        if self.settings.aliases and not one.opened_by_us and len(one.keys) == 1:
+            self.learn_alias(one, data)
+        try:
+            self.receiver.receive(data, one.peer())
+        except Exception:
+            if log.limited("tcp:arrived", 1.0):
+                log.failure("tcp", f"a message from {one} was not handled")
+
+    def pinged(self, one: Connection) -> None:
+        if self.settings.answer_pings:
+            one.send(b"\r\n", None)
+
+    def learn_alias(self, one: Connection, data: bytes) -> None:
+        """The port where this peer takes connections, so that ours to it need not be opened (RFC 5923)."""
+        try:
+            message = read(data)
+            via = message.top_via()
+        except SipError:
+            return
+        if message.status == 0 and (self.settings.aliases == 2 or via.param("alias") is not None):
+            self.register(one, via.port or via.default_port)
+
+    # -- what we send
+
+    def send(self, data: bytes, peer: Peer, watcher: Watcher | None) -> int:
+        """Send over the peer's connection, another one to its address, or a new one; see `Network.send`."""
+        if peer.connection:
+            slot = peer.connection % SLOTS
+            if slot != self.slot:
+                return self.siblings.send(slot, peer.connection, data, watcher)
+            one = self.connections.get(peer.connection)
+            if one is not None:
+                return one.send(data, watcher)
+        one = self.places.get((peer.proto, peer.host, peer.port))
+        if one is not None:
+            return one.send(data, watcher)
+        found = self.tables.get(KIND, place_key(peer.proto, peer.host, peer.port))
+        if found is not None:
+            connection = PLACE.unpack(found)[0]
+            if connection % SLOTS != self.slot:
+                return self.siblings.send(connection % SLOTS, connection, data, watcher)
+        return self.connect(data, peer, watcher)
+
+    def send_on(self, connection: int, data: bytes) -> bool:
+        """Send for a sibling on a connection of ours; False if it is not there or takes no more."""
+        one = self.connections.get(connection)
+        return one is not None and one.send(data, None) != FAILED
+
+    def connect(self, data: bytes, peer: Peer, watcher: Watcher | None) -> int:
+        """Open a connection and let the bytes wait for it."""
+        if self.counters.open.get() >= self.settings.most:
+            self.counters.refused.inc()
+            return FAILED
+        try:
+            made = self.begin_connect(peer)
+        except (OSError, OverflowError) as problem:
+            self.counters.failed.inc()
+            if log.limited("tcp:connect", 10.0):
+                log.warn("tcp", f"cannot connect to {peer}: {problem}")
+            return FAILED
+        one = self.add(made, peer.socket, peer.host, peer.port, opened_by_us=True)
+        self.places[peer.proto, peer.host, peer.port] = one
+        one.keys.append((peer.host, peer.port))
+        self.loop.add_writer(made.fileno(), one.writable)
+        self.timers.add(one, self.settings.connect_seconds)
+        one.enqueue(data, watcher)
+        return PENDING
+
+    def begin_connect(self, peer: Peer) -> socket.socket:
+        made = socket.socket(family_of(peer.host), socket.SOCK_STREAM)
+        try:
+            self.prepare(made)
+            made.setsockopt(socket.SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            made.bind(address_of(peer.socket.host, 0))
+            number = made.connect_ex(address_of(peer.host, peer.port))
+            if number not in (0, errno.EINPROGRESS):
+                raise OSError(number, errno.errorcode.get(number, ""))
+        except (OSError, OverflowError):
+            made.close()
+            raise
+        return made
+
+    def connected(self, one: Connection) -> None:
+        """Our connect succeeded: siblings may use it, too."""
+        one.state = OPEN
+        one.idle_since = self.clock.now()
+        self.loop.add_reader(one.sock.fileno(), one.readable)
+        one.writing = True
+        self.publish(one, one.port)
+        self.timers.add(one, self.settings.idle_seconds)
+
+    # -- keeping and ending
+
+    def keep(self, connection: int, seconds: int) -> None:
+        """Do not end a connection for idleness before so many seconds are over (a contact lives on it)."""
+        slot = connection % SLOTS
+        if slot != self.slot:
+            self.siblings.keep_at(slot, connection, seconds)
+            return
+        one = self.connections.get(connection)
+        if one is not None:
+            one.keep_until = max(one.keep_until, self.clock.now() + seconds)
+
+    def close(self, connection: int) -> bool:
+        """Close a connection, a sibling's too; False if it is ours and not there."""
+        if connection % SLOTS != self.slot:
+            self.siblings.close_at(connection % SLOTS, connection)
+            return True
+        one = self.connections.get(connection)
+        if one is not None:
+            one.end("it was asked for")
+        return one is not None
+
+    def close_all(self) -> None:
+        """This process ends."""
+        self.deafen()
+        for one in list(self.connections.values()):
+            one.end("the server stops")
+
+    def ended(self, one: Connection, was: int, why: str) -> None:
+        """A connection has ended: let go of everything that led to it."""
+        if was != OPEN:
+            self.counters.failed.inc()
+            if log.limited(f"tcp:{one.host}", 60.0):
+                log.warn("tcp", f"cannot connect to {one}: {why}")
+        fd = one.sock.fileno()
+        self.loop.remove_reader(fd)
+        self.loop.remove_writer(fd)
+        one.sock.close()
+        if self.connections.pop(one.id, None) is not None:
+            self.counters.open.dec()
+        left = self.sources.get(one.host, 0) - 1
+        if left > 0:
+            self.sources[one.host] = left
+        else:
+            self.sources.pop(one.host, None)
+        for host, port in one.keys:
+            if self.places.get((one.where.proto, host, port)) is one:
+                del self.places[one.where.proto, host, port]
+                self.withdraw(one, host, port)
+
+    def clear_places(self) -> None:
+        """Whoever had this slot before lost its connections with its life: nobody shall be sent to them."""
+        after = b""
+        while page := self.tables.scan(KIND, after):
+            after = page[-1][0]
+            for key, value in page:
+                if PLACE.unpack(value)[0] % SLOTS == self.slot:
+                    self.tables.delete(KIND, key)
+
+    # -- names for connections
+
+    def add(self, made: socket.socket, where: Socket, host: str, port: int, opened_by_us: bool) -> Connection:
+        self.numbers += 1
+        one = Connection(self, self.numbers * SLOTS + self.slot, made, where, host, port, opened_by_us)
+        self.connections[one.id] = one
+        self.counters.open.inc()
+        self.sources[host] = self.sources.get(host, 0) + 1
+        return one
+
+    def register(self, one: Connection, port: int) -> None:
+        """Find the connection by the peer's address with this port, here and from siblings."""
+        if (one.host, port) in one.keys:
+            return
+        one.keys.append((one.host, port))
+        self.places[one.where.proto, one.host, port] = one
+        self.publish(one, port)
+
+    def publish(self, one: Connection, port: int) -> None:
+        try:
+            self.tables.put(KIND, place_key(one.where.proto, one.host, port), PLACE.pack(one.id))
+        except TablesFull:
+            return  # said and counted there; without it siblings open a connection of their own
+
+    def withdraw(self, one: Connection, host: str, port: int) -> None:
+        key = place_key(one.where.proto, host, port)
+        if self.tables.get(KIND, key) == PLACE.pack(one.id):
+            try:
+                self.tables.delete(KIND, key)
+            except TablesFull:
+                return  # a sibling is told "not there" when it tries
+
+
+class Again(Timer):
+    """Look again whether connections can be taken."""
+
+    def __init__(self, tcp: Tcp, sock: socket.socket, where: Socket) -> None:
+        super().__init__()
+        self.tcp, self.sock, self.where = tcp, sock, where
+
+    def fire(self) -> None:
+        if (self.sock, self.where) in self.tcp.listeners:
+            self.tcp.loop.add_reader(self.sock.fileno(), self.tcp.accept, self.sock, self.where)
+
+
+def place_key(proto: str, host: str, port: int) -> bytes:
+    return f"{proto} {host} {port}".encode("utf-8", "surrogateescape")
