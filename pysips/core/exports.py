@@ -15,7 +15,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from pysips.errors import ModuleError, PysipsError
-from pysips.script.catalogue import FunctionSpec, Parameter, Route, TransformSpec, Var, VariableSpec
+from pysips.script.catalogue import Catalogue, FunctionSpec, Parameter, Route, TransformSpec, Var, VariableSpec
+from pysips.script.formats import bind_format, bind_variable
 
 if TYPE_CHECKING:
     from .program import Program
@@ -218,10 +219,19 @@ class Module:
     name: str = ""
     services: "Services"
     program: "Program"
+    catalogue: Catalogue  # every name that the loaded modules give
 
     @property
     def api(self) -> Any:
         return self
+
+    def bound(self, text: str) -> Var:
+        """A variable by its text, `$avp(x)`, `$(hdr(To){uri.user})`; raises BadName. Once all modules are loaded."""
+        return bind_variable(text, self.catalogue)
+
+    def formatted(self, text: str) -> Callable[[Any], str]:
+        """A function that prints a format for a context; raises BadName. Once all modules are loaded."""
+        return bind_format(text, self.catalogue)
 
     def configure(self) -> None:
         """Before the fork: all modules and parameters are there."""

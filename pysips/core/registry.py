@@ -54,7 +54,7 @@ class Registry:
 
     def add(self, name: str, module: Module) -> Module:
         """Take a module in: defaults on the instance, its names into the catalogue."""
-        module.name, module.services = name, self.services
+        module.name, module.services, module.catalogue = name, self.services, self
         self.loaded[name] = module
         declared = self.declared[name] = exports.declarations(type(module))
         for one in declared.params.values():

@@ -4,8 +4,8 @@ Facts:
 - the text itself never changes, so reads go on seeing what came, as in OpenSIPS; the edits take effect when written;
 - a removal has no new text, an insertion no length;
 - insertions at one place come out in the order in which they were made;
-- edits may overlap (a header removed twice, a value changed inside of a removed line): every new text comes out,
-  every removed character stays out.
+- edits may overlap (a header removed twice, a value changed inside of a removed line): every removed character stays
+  out, and what would be put in the place of something already taken out goes with it, as in OpenSIPS.
 """
 
 from operator import itemgetter
@@ -80,13 +80,17 @@ class Edits:
         if len(items) > 1:
             items = sorted(items, key=BY_START)  # stable: insertions at one place keep their order
         out: list[str] = []
-        at = 0
+        at = 0  # up to here the text is dealt with
+        cut = -1  # where the last removal began
         for a, b, new in items:
             if a > at:
                 out.append(text[at:a])
                 at = a
-            out.append(new)
-            if b > at:
+            if a == at or (a == b and a == cut):
+                out.append(new)
+            if b > a and b > at:
+                if a == at:
+                    cut = a
                 at = b
         out.append(text[at:])
         return "".join(out)
