@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST_ADDED: Final = 11
 Q_UNSET: Final = -1
+HIGHEST_Q: Final = 1000
 
 
 @final
@@ -125,3 +126,18 @@ def q_text(q: int) -> str:
     if q <= 0 or q >= 1000:
         return "0" if q <= 0 else "1"
     return "0." + str(1000 + q)[1:].rstrip("0")
+
+
+def q_of(text: str) -> int | None:
+    """The q value that `text` is, in thousandths; None for anything but a number from 0 to 1.
+
+    Three digits count, as many more may follow (RFC 3261 section 25.1 has three; OpenSIPS cuts the others off).
+    """
+    whole, dot, rest = text.strip(" \t").partition(".")
+    digits = whole + rest
+    if (dot and not rest) or not digits.isascii() or not digits.isdigit():
+        return None
+    whole = whole.lstrip("0")
+    if not whole:
+        return int((rest + "000")[:3])
+    return HIGHEST_Q if whole == "1" and not rest.strip("0") else None

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 from pysips.errors import ModuleError, PysipsError
 from pysips.script.catalogue import Catalogue, FunctionSpec, Parameter, Route, TransformSpec, Var, VariableSpec
 from pysips.script.formats import bind_format, bind_variable
+from pysips.script.regex import BadRegex, compile_ere
+from pysips.script.values import Value, number_of, text_of
 
 if TYPE_CHECKING:
     from .program import Program
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
     from .stats import Counter
 
 __all__ = [
-    "By", "Json", "MiError", "MiSpec", "Module", "NoExpand", "Route", "Static", "Var", "Where", "counter", "event",
-    "function", "mi", "modparam", "needs", "param", "timer", "variable", "wants",
+    "BadRegex", "By", "Json", "MiError", "MiSpec", "Module", "NoExpand", "Route", "Static", "Value", "Var", "Where",
+    "compile_ere", "counter", "event", "function", "mi", "modparam", "needs", "number_of", "param", "text_of", "timer",
+    "variable", "wants",
 ]  # fmt: skip
 
 Json = dict[str, Any] | list[Any] | str | int | float | bool | None

@@ -8,8 +8,6 @@ from .context import FAILURE, REQUEST, Context
 from .exports import Module, function
 from .log import log
 
-HIGHEST_Q = 1000
-
 
 class BranchFunctions(Module):
     """Part of the core module; see functions.py."""
@@ -99,7 +97,7 @@ class BranchFunctions(Module):
 
 def add(ctx: Context, uri: str, q: str, inherit: bool) -> int:
     """Append a branch of this URI; q: a text from 0 to 1, "" for none."""
-    value = parse_q(q)
+    value = branches.q_of(q) if q.strip() else Q_UNSET
     if not uri or not is_one_line(uri) or value is None:
         log.error("core:append_branch", f"refused: {uri} q={q}")
         return -1
@@ -112,20 +110,6 @@ def add(ctx: Context, uri: str, q: str, inherit: bool) -> int:
         log.error("core:append_branch", "the branch set is full")
         return -1
     return 1
-
-
-def parse_q(text: str) -> int | None:
-    """A q value in thousandths (RFC 3261 section 25.1: qvalue); -1 for no text, None for none that is."""
-    text = text.strip()
-    if not text:
-        return Q_UNSET
-    whole, _, rest = text.partition(".")
-    if not (whole or rest) or len(rest) > 3 or whole.lstrip("0") not in ("", "1"):
-        return None
-    if rest and not (rest.isascii() and rest.isdigit()):
-        return None
-    value = (HIGHEST_Q if whole.endswith("1") else 0) + int((rest + "000")[:3])
-    return value if value <= HIGHEST_Q else None
 
 
 def own(index: int | None) -> int:
