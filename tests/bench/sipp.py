@@ -44,7 +44,7 @@ def users_csv(run: Path, users: int, cseq: int) -> Path:
 
 def words(scenario: str, port: int) -> list[str]:
     return [
-        "sipp", "-sf", str(HERE / "sipp" / scenario), "-i", HOST, "-p", str(port), "-t", "u1", "-nostdin",
+        "sipp", "-sf", str(HERE / "scenarios" / scenario), "-i", HOST, "-p", str(port), "-t", "u1", "-nostdin",
         "-buff_size", "4194304", "-skip_rlimit", "-max_retrans", "5", "-trace_err",
     ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""SIPp with the scenario files of tests/shows/sipp: callers, callees, registrars, and their own counts."""
+"""SIPp with the scenario files of tests/shows/scenarios: callers, callees, registrars, and their own counts."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.bench.accounting import udp_bound
 from tests.bench.sipp import Load, errors, read_counts
 
-SCENARIOS = Path(__file__).resolve().parent / "sipp"
+SCENARIOS = Path(__file__).resolve().parent / "scenarios"
 ENVIRONMENT = {**os.environ, "TERM": "xterm"}
 
 
@@ -17,7 +17,7 @@ ENVIRONMENT = {**os.environ, "TERM": "xterm"}
 class Sipp:
     """A SIPp that runs.
 
-    scenario: a file of tests/shows/sipp without .xml; users: rows of an injection file (`[field0]` …);
+    scenario: a file of tests/shows/scenarios, without .xml; users: rows of an injection file (`[field0]` …);
     calls: how many, 0 for a callee that takes calls until it is closed; many: one socket for each user (-t un).
     """
 
@@ -34,8 +34,8 @@ class Sipp:
     def start(self) -> "Sipp":
         self.folder.mkdir(parents=True, exist_ok=True)
         words = [
-            "sipp", self.server, "-sf", str(SCENARIOS / f"{self.scenario}.xml"), "-i", "127.0.0.1", "-p", str(self.port),
-            "-t", "un" if self.many else "u1", "-nostdin", "-skip_rlimit", "-buff_size", "4194304", "-trace_err",
+            "sipp", self.server, "-sf", str(SCENARIOS / f"{self.scenario}.xml"), "-i", "127.0.0.1",
+            "-p", str(self.port), "-t", "un" if self.many else "u1", "-nostdin", "-skip_rlimit", "-buff_size", "4194304", "-trace_err",
             "-trace_stat", "-stf", "stat.csv", "-fd", "1", *self.extra,
         ]  # fmt: skip
         if self.calls:

@@ -20,7 +20,6 @@ def test_silence_is_no_tone() -> None:
 
 
 def test_half_a_tone_is_half_of_it() -> None:
-    both = [
-        round(4000 * (math.sin(i * 440 * math.tau / 8000) + math.sin(i * 880 * math.tau / 8000))) for i in range(8000)
-    ]
+    turn = math.tau / 8000
+    both = [round(4000 * (math.sin(i * 440 * turn) + math.sin(i * 880 * turn))) for i in range(8000)]
     assert share_of(880, both) == pytest.approx(0.5, abs=0.01)
