@@ -101,6 +101,8 @@ def via_marks(message: Message, host: str, port: int, force: bool = False) -> li
     RFC 3581 section 4), `rport` gets its value where it stands. [] if nothing is to be said; raises SipError(400) if
     there is no Via that can be read.
     """
+    if not force and is_told(message, host):
+        return []
     text = message.text
     a, b = message.top_via_span()
     end = next_outside(text, ";", a, b)
@@ -117,6 +119,26 @@ def via_marks(message: Message, host: str, port: int, force: bool = False) -> li
     if asked[0] < 0:
         return [(sent_by, sent_by, received + ";rport=" + str(port) if force else received)]
     return [(sent_by, sent_by, received), (asked[0], asked[1], ";rport=" + str(port))]
+
+
+def is_told(message: Message, host: str) -> bool:
+    """A quick proof that the topmost Via names `host` and has no `rport`."""
+    text = message.text
+    k = message.kinds.find(VIA, 1)
+    if k < 0 or message.odd:
+        return False
+    a = message.starts[k]
+    b = message.starts[k + 1] - 2
+    semicolon = text.find(";", a, b)
+    if semicolon < 0 or text.find(",", a, semicolon) >= 0:
+        return False
+    at = text.rfind(" ", a, semicolon) + 1
+    if not text.startswith(host, at):
+        return False
+    at += len(host)
+    if at != semicolon and text[at] != ":":
+        return False
+    return "rport" not in text[semicolon:b].lower()
 
 
 def names(text: str, a: int, b: int, host: str) -> bool:

@@ -20,9 +20,9 @@ Characters outside ASCII are let through in display names and texts.
 Limits (a message beyond them is refused with the status): 1,024 header lines, 128 Via values, a header of 16,384
 characters, a name of 255, a method of 128, Contact with 512 addresses (400); a Request-URI of 8,192 characters (414).
 
-A good message costs little: its header letters, its Request-URI, the addresses of From and To and what stands before
-the parameters of its Vias are looked up among the ones that the careful checks have passed before. What is not there
-goes through them, and is remembered if it is short.
+A good message costs little: its lines, as far as they repeat from message to message (header letters, Request-URI,
+CSeq, From and To up to the tag, Via but for the branch …), are looked up among those that the careful checks have
+passed before. What is not there goes through them, and is remembered if it is short.
 """
 
 from typing import Final
@@ -32,7 +32,7 @@ from pysips.errors import SipError
 from . import scan
 from .address import Address, parse_address, parse_addresses
 from .grammar import CONTROL, DISPLAY_TOKENS, GEN_VALUE, Q_VALUE, QUOTED_PAIR, QUOTED_STRING, is_token
-from .headers import CONTACT, CONTENT_LENGTH, FOLD, FROM, MAX_FORWARDS, TO, VIA
+from .headers import CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FOLD, FROM, MAX_FORWARDS, TO, VIA
 from .message import Message
 from .text import BLANKS, list_spans, next_outside, number
 from .uri import parse_uri
@@ -62,15 +62,19 @@ SINGLE: Final = (
     ("x", "Session-Expires"),
 )
 
-# What was found good. A text is remembered as it stands in the message; when there are too many all are forgotten.
+# What was found good, as it stands in the message; when there is too much of it all is forgotten.
 MOST_PROVEN: Final = 8_192
 LONGEST_PROVEN: Final = 256
-proven_kinds: Final[set[str]] = set()
-proven_uris: Final[set[str]] = set()
+Places = tuple[int, int, int, int, int, int]  # of From, To, Call-ID, CSeq, Max-Forwards, Content-Length; -1 for none
+proven_kinds: Final[dict[str, Places]] = {}  # letters without a fold, and where the headers are that come once
 proven_methods: Final[set[str]] = set()
-proven_addresses: Final[set[str]] = set()
-proven_contacts: Final[set[str]] = set()
-proven_vias: Final[set[str]] = set()
+proven_uris: Final[set[str]] = set()
+proven_cseqs: Final[dict[str, str]] = {}  # whole lines, and their method
+proven_hops: Final[set[str]] = set()  # whole lines
+proven_lengths: Final[dict[str, int]] = {}  # whole lines, and their number
+proven_vias: Final[set[str]] = set()  # values without their branch
+proven_addresses: Final[set[str]] = set()  # From and To up to the ">"
+proven_contacts: Final[set[str]] = set()  # whole lines
 
 
 def remember(proven: set[str], text: str) -> None:
@@ -85,22 +89,67 @@ def check(message: Message) -> None:
     """Raises SipError, with the status to answer and the reason, for a message that RFC 3261 forbids."""
     if message.odd:
         check_oddities(message)
-    kinds = message.kinds
-    if kinds not in proven_kinds:
-        check_kinds(kinds)
-        remember(proven_kinds, kinds)
-    if message.starts[-1] > LONGEST_HEADER:
+    places = proven_kinds.get(message.kinds)
+    if places is None or message.odd:
+        check_all(message)
+        return
+    text = message.text
+    starts = message.starts
+    method = message.method
+    from_, to, call_id, cseq, hops, length = places
+    if starts[-1] > LONGEST_HEADER:
         check_lengths(message)
+    if not message.status and (method not in proven_methods or text[message.uri_a : message.uri_b] not in proven_uris):
+        check_request_line(message)
+    a = starts[call_id]
+    b = starts[call_id + 1] - 2
+    value = text[text.find(":", a, b) + 1 : b].strip(" \t")
+    if not value or not value.isprintable() or " " in value:
+        raise SipError(400, "Bad Call-ID")
+    if proven_cseqs.get(text[starts[cseq] : starts[cseq + 1]]) != method:
+        check_cseq(message)
+    if hops > 0 and text[starts[hops] : starts[hops + 1]] not in proven_hops:
+        check_hops(message)
+    if length > 0 and len(text) - message.body_at != proven_lengths.get(text[starts[length] : starts[length + 1]]):
+        check_length(message)
+    check_vias(message)
+    check_tagged(message, from_, "From")
+    check_tagged(message, to, "To")
+    k = message.kinds.find(CONTACT, 1)
+    if k > 0:
+        check_contacts(message, k)
+
+
+def check_all(message: Message) -> None:
+    """The same, with nothing known of the head yet."""
+    kinds = message.kinds
+    check_kinds(kinds)
+    check_lengths(message)
     if not message.status:
         check_request_line(message)
-    check_numbers(message)
+    call_id = message.call_id()
+    if not call_id or not call_id.isprintable() or " " in call_id:
+        raise SipError(400, "Bad Call-ID")
+    check_cseq(message)
+    check_hops(message)
+    check_length(message)
     check_vias(message)
-    check_single_address(message, FROM, "From")
-    check_single_address(message, TO, "To")
+    check_tagged(message, kinds.find(FROM, 1), "From")
+    check_tagged(message, kinds.find(TO, 1), "To")
     k = kinds.find(CONTACT, 1)
-    while k > 0:
-        check_contact(message, k, kinds.find(CONTACT, k + 1) > 0)
-        k = kinds.find(CONTACT, k + 1)
+    if k > 0:
+        check_contacts(message, k)
+    if FOLD not in kinds and len(kinds) <= LONGEST_PROVEN:
+        if len(proven_kinds) >= MOST_PROVEN:
+            proven_kinds.clear()
+        proven_kinds[kinds] = (
+            kinds.find(FROM, 1),
+            kinds.find(TO, 1),
+            kinds.find(CALL_ID, 1),
+            kinds.find(CSEQ, 1),
+            kinds.find(MAX_FORWARDS, 1),
+            kinds.find(CONTENT_LENGTH, 1),
+        )
 
 
 # ----------------------------------------------------------------------------------------------------------- the head
@@ -188,22 +237,48 @@ def check_request_line(message: Message) -> None:
         remember(proven_uris, uri)
 
 
-def check_numbers(message: Message) -> None:
-    """Call-ID, CSeq, Max-Forwards and Content-Length (sections 8.1.1.4 to 8.1.1.6, 18.3)."""
-    call_id = message.call_id()
-    if not call_id or not call_id.isprintable() or " " in call_id:
-        raise SipError(400, "Bad Call-ID")
+def whole_line(message: Message, k: int) -> str:
+    """Line k with its line end; "" if it is continued or longer than what is remembered."""
+    a, b = message.span(k)
+    return message.text[a:b] if message.last(k) == k and b - a <= LONGEST_PROVEN else ""
+
+
+def check_cseq(message: Message) -> None:
+    """A number below 2**31 and the method of the request (sections 8.1.1.5 and 20.16)."""
     method = message.cseq()[1]
-    if method != message.method:
-        raise SipError(400, "CSeq of Another Method")
-    if message.status and method not in proven_methods and not is_token(method):
-        raise SipError(400, "Bad CSeq")
+    if method != message.method or not is_token(method):
+        raise SipError(400, "Bad CSeq Method")
+    line = whole_line(message, message.kinds.find(CSEQ, 1))
+    if line:
+        if len(proven_cseqs) >= MOST_PROVEN:
+            proven_cseqs.clear()
+        proven_cseqs[line] = method
+
+
+def check_hops(message: Message) -> None:
+    """Max-Forwards is 0 to 255 (section 20.22)."""
     k = message.kinds.find(MAX_FORWARDS, 1)
-    if k > 0 and number(message.value_at(k), MOST_HOPS) is None:
+    if k < 0:
+        return
+    if number(message.value_at(k), MOST_HOPS) is None:
         raise SipError(400, "Bad Max-Forwards")
-    k = message.kinds.find(CONTENT_LENGTH, 1)
-    if k > 0 and message.content_length() > message.body_size():
+    line = whole_line(message, k)
+    if line:
+        remember(proven_hops, line)
+
+
+def check_length(message: Message) -> None:
+    """Content-Length is a number, and as much body is there (section 18.3)."""
+    length = message.content_length()
+    if length > message.body_size():
         raise SipError(400, "Body Shorter Than Content-Length")
+    if length < 0:
+        return
+    line = whole_line(message, message.kinds.find(CONTENT_LENGTH, 1))
+    if line:
+        if len(proven_lengths) >= MOST_PROVEN:
+            proven_lengths.clear()
+        proven_lengths[line] = length
 
 
 # ---------------------------------------------------------------------------------------------------------------- Via
@@ -265,11 +340,10 @@ def check_via(text: str) -> None:
 # ---------------------------------------------------------------------------------------------------------- addresses
 
 
-def check_single_address(message: Message, kind: str, name: str) -> None:
-    """From or To (section 20.20): one address, at most one tag."""
+def check_tagged(message: Message, k: int, name: str) -> None:
+    """From or To in line k (section 20.20): one address, at most one tag."""
     text = message.text
     kinds = message.kinds
-    k = kinds.find(kind, 1)
     a = message.starts[k]
     b = message.line_end(k)
     gt = text.rfind(">", a, b) + 1
@@ -315,11 +389,23 @@ def check_address(address: Address, name: str) -> dict[str, str]:
     return check_params(";" + address.params if address.params else "", name)
 
 
-def check_contact(message: Message, k: int, more: bool) -> None:
-    """Contact (section 20.10): addresses with a q value, or `*` alone."""
-    value = message.value_at(k)
-    if value in proven_contacts:
-        return
+def check_contacts(message: Message, k: int) -> None:
+    """All Contact headers, from line k on (section 20.10): addresses with a q value, or `*` alone."""
+    kinds = message.kinds
+    several = kinds.find(CONTACT, k + 1) > 0
+    while k > 0:
+        line = whole_line(message, k)
+        if line not in proven_contacts:
+            star = check_contact(message.value_at(k))
+            if star and several:
+                raise SipError(400, "Bad Contact")
+            if line and not star:
+                remember(proven_contacts, line)
+        k = kinds.find(CONTACT, k + 1)
+
+
+def check_contact(value: str) -> bool:
+    """The addresses of one Contact header; True if it is `*`."""
     contacts = parse_addresses(value)
     if len(contacts) > MOST_CONTACTS:
         raise SipError(400, "Too Many Contacts")
@@ -327,13 +413,13 @@ def check_contact(message: Message, k: int, more: bool) -> None:
         raise SipError(400, "Bad Contact")
     for contact in contacts:
         if contact.is_star:
-            if len(contacts) > 1 or more or contact.params:
+            if len(contacts) > 1 or contact.params:
                 raise SipError(400, "Bad Contact")
-            return
+            return True
         q = check_address(contact, "Contact").get("q")
         if q is not None and Q_VALUE.fullmatch(q) is None:
             raise SipError(400, "Bad q Value in Contact")
-    remember(proven_contacts, value)
+    return False
 
 
 def check_params(params: str, name: str) -> dict[str, str]:
