@@ -35,8 +35,8 @@ class Sipp:
         self.folder.mkdir(parents=True, exist_ok=True)
         words = [
             "sipp", self.server, "-sf", str(SCENARIOS / f"{self.scenario}.xml"), "-i", "127.0.0.1",
-            "-p", str(self.port), "-t", "un" if self.many else "u1", "-nostdin", "-skip_rlimit", "-buff_size", "4194304", "-trace_err",
-            "-trace_stat", "-stf", "stat.csv", "-fd", "1", *self.extra,
+            "-p", str(self.port), "-t", "un" if self.many else "u1", "-nostdin", "-skip_rlimit",
+            "-buff_size", "4194304", "-trace_err", "-trace_stat", "-stf", "stat.csv", "-fd", "1", *self.extra,
         ]  # fmt: skip
         if self.calls:
             words += ["-r", str(self.rate), "-m", str(self.calls), "-l", str(max(2000, 10 * self.rate))]
