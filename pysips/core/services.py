@@ -187,6 +187,9 @@ class Network:
         """Close a stream connection; False if there is none of that id."""
         return False
 
+    def keep(self, connection: int, seconds: int) -> None:
+        """Keep a stream connection for so long, even if nothing comes or goes over it (`tcp_persistent_flag`)."""
+
     def alias(self, connection: int, port: int) -> bool:
         """Let messages to this port of a stream connection's peer go over it; False if there is no such connection."""
         return False
