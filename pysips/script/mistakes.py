@@ -1,0 +1,248 @@
+"""Syntax errors said for people, and how the parser goes on after one, so that all of a file are found at once.
+
+After an error inside a block the rest of the statement is passed over, up to its `;`, its `}` or its own block;
+at the top level the rest up to the next line that starts an item.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from pysips.errors import Complaint
+
+from .source import Source
+
+MAX_COMPLAINTS: Final = 50
+STATEMENT_STATE: Final = frozenset({"IF", "WHILE", "SWITCH", "SEMICOLON"})  # what a state between statements takes
+NEXT_ITEM: Final = re.compile(
+    r"\n(?=[ \t]*(?:loadmodule\b|modparam\s*\(|(?:(?:onreply|onsend|failure|branch|event|error|local|startup|timer)_)?"
+    r"route\s*[\[{]|[a-z_][a-z0-9_]*\s*=[^=~]))"
+)
+EDGE: Final = re.compile(r""""(?:[^"\\]|\\[\s\S])*"|'[^']*'|[;{}]""")
+WORD: Final = re.compile(r"[A-Za-z_]\w*")
+STARTED: Final = re.compile(r"[;{}][^;{}]*\Z|\A[^;{}]*\Z")
+ASSIGNED: Final = re.compile(r"\s*([A-Za-z_]\w*)\s*(=|\[|\{)?")
+
+
+class Mistakes:
+    """Collects the syntax errors of one source while it is parsed; `token(kind, text, …)` makes a parser's token."""
+
+    def __init__(self, read: Source, token: Callable[..., Any]) -> None:
+        self.source = read
+        self.text = read.text
+        self.complaints: list[Complaint] = []
+        self.token = token
+        self.last_offset = -1
+
+    # -- what went wrong
+
+    def recover(self, error: Any) -> bool:
+        """Called by the parser at each error; False gives up."""
+        state = error.interactive_parser.parser_state
+        offset, width, word, ended = self.where(error)
+        accepted = self.acceptable(error)
+        if word == "}" and "SEMICOLON" in accepted:
+            self.feed(error, "SEMICOLON", ";")  # the last statement of a block may do without
+            return self.go_on_with(error)
+        if len(self.complaints) >= MAX_COMPLAINTS:
+            return False
+        if ended:
+            return self.close_everything(error)
+        in_block = any(STATEMENT_STATE <= self.takes(state, one) for one in state.state_stack)
+        missing = "SEMICOLON" in accepted and in_block and self.starts_statement(word)
+        if missing:
+            before = len(self.text[:offset].rstrip())
+            self.complain("syntax error", "missing ';'?", before, 1)
+            self.feed(error, "SEMICOLON", ";")
+            if self.go_on_with(error):
+                return True
+        elif offset != self.last_offset:
+            self.complain(*self.explain(word, accepted, in_block, offset), offset, width)
+        stuck, self.last_offset = offset == self.last_offset, offset
+        return self.pass_over(error, in_block, offset, width if stuck else 0)
+
+    def where(self, error: Any) -> tuple[int, int, str, bool]:
+        """Offset, width and text of what was not expected, and whether it is the end of the text."""
+        token = getattr(error, "token", None)
+        if token is None:
+            offset = error.pos_in_stream
+            found = WORD.match(self.text, offset)
+            word = found.group() if found is not None else self.text[offset]
+            return offset, len(word), word, False
+        if token.type == "$END":
+            return len(self.text.rstrip()), 1, "", True
+        return token.start_pos, len(token.split("\n", 1)[0]), str(token), False
+
+    def acceptable(self, error: Any) -> set[str]:
+        """Names of the terminals that could stand here."""
+        accepted: set[str] = error.interactive_parser.accepts()
+        return accepted
+
+    def takes(self, state: Any, number: Any) -> frozenset[str]:
+        return frozenset(state.parse_conf.states[number])
+
+    def starts_statement(self, word: str) -> bool:
+        return bool(WORD.match(word)) or word.startswith("$") or word == "{"
+
+    def complain(self, message: str, cure: str, offset: int, width: int) -> None:
+        self.complaints.append(self.source.complaint_at(message, cure, offset, width))
+
+    def explain(self, word: str, accepted: set[str], in_block: bool, offset: int) -> tuple[str, str]:
+        """A message and a cure for one unexpected word."""
+        if not in_block:
+            return self.explain_top(word, accepted, offset)
+        before = self.text[:offset].rstrip()
+        message = f"syntax error at {shortened(word)}"
+        if word == "else":
+            return message, "an else stands right after the statement or block of its if: a ';' too many?"
+        if word in ("case", "default"):
+            return message, f"{word} belongs into the block of a switch"
+        if word == "}" and "RPAR" in accepted:
+            return message, "missing ')'?"
+        if word == "{" and "RPAR" in accepted:
+            return message, "missing ')' before the block?"
+        if word[:1] in "\"'" and before[-1:] in "\"'":
+            return message, "missing ',' between two strings?"
+        if accepted and accepted <= {"STRING", "ROUTE_NAME", "VARIABLE", "RPAR"} and "ROUTE_NAME" in accepted:
+            return message, "a route needs a name in brackets: route(NAME)"
+        if accepted == {"LPAR"}:
+            return message, "missing '('?"
+        if word.startswith(("==", "<", ">", "!", "=~")) or before[-2:] in ("==", "!=", "=~", "!~", "<=", ">="):
+            return message, "a comparison has a variable on its left, and a variable, string, number or NULL on its right"
+        if "RPAR" in accepted and "COMMA" in accepted:
+            return message, "missing ',' or ')'? arguments are strings, numbers and variables"
+        return message, self.string_hint(before)
+
+    def explain_top(self, word: str, accepted: set[str], offset: int) -> tuple[str, str]:
+        """The same outside of all blocks."""
+        message = f"syntax error at {shortened(word)}"
+        line = self.text[self.text.rfind("\n", 0, offset) + 1 : offset + 80].split("\n", 1)[0]
+        if re.match(r"\s*(?:\w+_)?route\b", line) and ("ROUTE_NAME" in accepted or "RSQB" in accepted or word == "("):
+            return message, "a route needs a name in brackets: route[NAME] { … }"
+        if re.match(r"\s*loadmodule\b", line):
+            return message, 'loadmodule takes one quoted name: loadmodule "tm.so"'
+        if re.match(r"\s*modparam\b", line):
+            return message, 'it reads modparam("module", "name", value)'
+        if word == "}":
+            return message, "a '}' too many?"
+        if word == "=" or (ASSIGNED.match(line) is not None and "=" in line):
+            return message, "a setting reads NAME = value"
+        if WORD.match(word):
+            return message, "statements stand inside a route: route { … }"
+        return message, self.string_hint(self.text[:offset])
+
+    def string_hint(self, before: str) -> str:
+        """A string over several lines just before an error is often one whose quote was forgotten."""
+        last = None
+        for found in EDGE.finditer(before):
+            last = found if found.group()[0] in "\"'" else last
+        if last is not None and "\n" in last.group() and before.count("\n", last.end()) < 2:
+            line = before.count("\n", 0, last.start()) + 1
+            return f"the string that starts in line {self.source.origin_of(line)[1]} runs over several lines: a missing quote?"
+        return ""
+
+    # -- going on
+
+    def feed(self, error: Any, kind: str, text: str) -> None:
+        error.interactive_parser.feed_token(self.token(kind, text, *self.spot(error)))
+
+    def spot(self, error: Any) -> tuple[int, int, int]:
+        counter = error.interactive_parser.lexer_thread.state.line_ctr
+        return counter.char_pos, counter.line, counter.column
+
+    def go_on_with(self, error: Any) -> bool:
+        """Give the parser the unexpected token again; False if it is still not wanted."""
+        token = getattr(error, "token", None)
+        if token is None:
+            return True
+        if token.type not in error.interactive_parser.accepts():
+            kinds = [kind for kind in ("ID", "BREAK", "IF", "ROUTE") if kind in error.interactive_parser.accepts()]
+            if token.type not in kinds:
+                return self.rewind(error, token)
+        error.interactive_parser.feed_token(token)
+        return True
+
+    def rewind(self, error: Any, token: Any) -> bool:
+        """Have the token read again, now that the parser stands elsewhere."""
+        self.move_to(error, token.start_pos)
+        return True
+
+    def pass_over(self, error: Any, in_block: bool, offset: int, extra: int) -> bool:
+        """Leave the broken statement or item; False at the end of the text."""
+        state = error.interactive_parser.parser_state
+        if not in_block:
+            del state.state_stack[1:], state.value_stack[:]
+            found = NEXT_ITEM.search(self.text, offset + extra)
+            self.move_to(error, found.end() if found is not None else len(self.text))
+            return True
+        while not self.takes(state, state.state_stack[-1]) >= STATEMENT_STATE:
+            state.state_stack.pop()
+            state.value_stack.pop()
+        before = STARTED.search(self.text[:offset])
+        statement = WORD.search(before.group()) if before is not None else None
+        keeps_block = statement is None or statement.group() != "switch"
+        end, block = self.end_of_statement(offset + extra, keeps_block)
+        self.move_to(error, end)
+        if block:
+            self.feed(error, "IF", "if")
+            self.feed(error, "NUMBER", "1")
+        else:
+            self.feed(error, "SEMICOLON", ";")
+        return True
+
+    def end_of_statement(self, at: int, keeps_block: bool) -> tuple[int, bool]:
+        """Where the broken statement ends, or where its own block starts (then True)."""
+        depth = 0
+        for edge in EDGE.finditer(self.text, at):
+            letter = edge.group()
+            if letter == "{":
+                if depth == 0 and keeps_block:
+                    return edge.start(), True
+                depth += 1
+            elif letter == "}":
+                if depth == 0:
+                    return edge.start(), False
+                depth -= 1
+                if depth == 0:
+                    return edge.end(), False
+            elif letter == ";" and depth == 0:
+                return edge.end(), False
+        return len(self.text), False
+
+    def move_to(self, error: Any, offset: int) -> None:
+        """Set the lexer to an offset of the text."""
+        counter = error.interactive_parser.lexer_thread.state.line_ctr
+        counter.char_pos = offset
+        counter.line = self.text.count("\n", 0, offset) + 1
+        counter.line_start_pos = self.text.rfind("\n", 0, offset) + 1
+        counter.column = offset - counter.line_start_pos + 1
+
+    def close_everything(self, error: Any) -> bool:
+        """The text ended inside something: say what is open, and close it."""
+        opened = self.open_brace()
+        if opened >= 0:
+            self.complain("this block never ends", "add the missing '}'", opened, 1)
+        else:
+            self.complain("the file ends in the middle of something", "", len(self.text.rstrip()), 1)
+        accepted = error.interactive_parser.accepts()
+        if "SEMICOLON" in accepted:
+            self.feed(error, "SEMICOLON", ";")
+        while "RBRACE" in error.interactive_parser.accepts():
+            self.feed(error, "RBRACE", "}")
+        return "$END" in error.interactive_parser.accepts()
+
+    def open_brace(self) -> int:
+        """The offset of the last `{` that nothing closes; -1 if there is none."""
+        opened = []
+        for edge in EDGE.finditer(self.text):
+            if edge.group() == "{":
+                opened.append(edge.start())
+            elif edge.group() == "}" and opened:
+                opened.pop()
+        return opened[0] if opened else -1
+
+
+def shortened(word: str) -> str:
+    """A word of the script for a message."""
+    line = word.split("\n", 1)[0]
+    return f"'{line[:30]}…'" if len(line) > 30 or line != word else f"'{word}'"
