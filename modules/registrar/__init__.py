@@ -1,0 +1,233 @@
+"""registrar: REGISTER goes in, and calls find their phones (RFC 3261 section 10, OpenSIPS registrar manual)."""
+
+from typing import Annotated, Any
+
+from pysips.core.avps import avp_name
+from pysips.core.context import Context
+from pysips.core.exports import By, Module, Route, Static, Var, counter, function, modparam, needs, param
+from pysips.core.log import log
+from pysips.core.services import RELIABLE
+from pysips.errors import ModuleError
+
+from ..usrloc.api import Domain, UsrLocApi
+from . import answers, gruu, onreply
+from .flags import parse_lookup, parse_save
+from .lookup import Finder
+from .registered import Questions
+from .removal import Remover, Which, addresses_of
+from .rules import NO_REPLY, LookupFlags, Rules, SaveFlags
+from .save import Saved, Saver
+
+Table = Annotated[Domain, Static, By("table")]
+SaveText = Annotated[SaveFlags, By("save_flags")]
+LookupText = Annotated[LookupFlags, By("lookup_flags")]
+BranchFlag = Annotated[int, By("branch_mask")]
+
+ASKING = Route.REQUEST | Route.FAILURE | Route.REPLY | Route.BRANCH | Route.LOCAL
+LONGEST_AOR = 440  # a key of the shared table holds it, with the table's name
+LINGER = 10  # seconds that a connection outlives the contact that came over it
+
+
+class Registrar(Module):
+    default_expires: int = param(3600, low=0, help="Seconds a contact lives that says nothing of it.")
+    min_expires: int = param(60, low=0, help="Fewer seconds are raised to this; 0: as few as you like.")
+    max_expires: int = param(0, low=0, help="More seconds are cut to this; 0: as many as you like.")
+    expires_max_deviation: int = param(0, help="Lifetimes vary by up to so many seconds.")
+    default_q: int = param(-1, help="The q, in thousandths, of a contact without one; -1: none.")
+    case_sensitive: int = param(1, low=0, high=1, help="0: users are the same in capital and small letters.")
+    max_contacts: int = param(0, low=0, help="So many contacts an AoR may have; 0: any number.")
+    max_username_len: int = param(64, low=1, high=LONGEST_AOR, help="The longest user of an AoR.")
+    max_domain_len: int = param(64, low=1, high=LONGEST_AOR, help="The longest domain of an AoR.")
+    max_aor_len: int = param(256, low=1, high=LONGEST_AOR, help="The longest AoR.")
+    max_contact_len: int = param(255, low=1, high=4096, help="The longest contact URI.")
+    allow_dup_cseq: int = param(1, low=0, high=1, help="1: the CSeq of the last request again is a refresh.")
+    retry_after: int = param(0, low=0, help="Seconds in the Retry-After of a 5xx; 0: no such header.")
+    received_param: str = param("received", help="The Contact parameter that says where a phone was seen.")
+    received_avp: str | None = param(None, help="The AVP that has the URI where the phone was seen.")
+    attr_avp: str | None = param(None, help="The AVP whose text is kept with a contact, and given back by lookup().")
+    mcontact_avp: str | None = param(None, help="The AVP with the contact as it was sent to an upstream registrar.")
+    sock_hdr_name: str | None = param(None, help="The header that names the socket with the flag socket-header.")
+    realm_prefix: str = param("", help="Cut from the front of an AoR's domain.")
+    disable_gruu: int = param(1, low=0, high=1, help="0: phones that support GRUU get them.")
+    gruu_secret: str | None = param(None, help="Hides what a temporary GRUU stands for.")
+    pn_enable: int = param(0, help="0: no push notifications (RFC 8599).")
+
+    accepted = counter("accepted_regs")
+    rejected = counter("rejected_regs")
+
+    usrloc: UsrLocApi = needs("usrloc")
+    signaling: Any = needs("signaling")
+
+    def __init__(self) -> None:
+        self.tcp_flag_name = ""
+
+    @modparam("tcp_persistent_flag", object, help="The message flag that keeps a phone's connection.")
+    def set_tcp_persistent_flag(self, value: int | str) -> None:
+        self.tcp_flag_name = str(value)
+        self.services.message_flags.mask(self.tcp_flag_name)
+
+    # -- life
+
+    def configure(self) -> None:
+        if self.pn_enable:
+            raise ModuleError("pn_enable: push notifications come with a later release: use 0")
+        self.rules = self.settled()
+        location = self.usrloc.location
+        self.saver = Saver(self.rules, location)
+        self.finder = Finder(self.rules, location)
+        self.questions = Questions(self.rules, location)
+        self.remover = Remover(self.rules, location)
+        statistics = self.program.statistics
+        rules = self.rules
+        statistics.function("registrar", "max_expires", lambda: rules.max_expires)
+        statistics.function("registrar", "max_contacts", lambda: rules.max_contacts)
+        statistics.function("registrar", "default_expire", lambda: rules.default_expires)
+
+    def settled(self) -> Rules:
+        """The parameters as they hold, those that contradict others set right with a line in the log."""
+        rules = Rules()
+        rules.min_expires = self.min_expires
+        rules.max_expires = self.max_expires
+        if rules.max_expires and rules.max_expires < rules.min_expires:
+            rules.max_expires = self.corrected("max_expires", rules.max_expires, rules.min_expires)
+        rules.default_expires = self.default_expires
+        if rules.default_expires < rules.min_expires:
+            rules.default_expires = self.corrected("default_expires", rules.default_expires, rules.min_expires)
+        if rules.max_expires and rules.default_expires > rules.max_expires:
+            rules.default_expires = self.corrected("default_expires", rules.default_expires, rules.max_expires)
+        rules.max_deviation = abs(self.expires_max_deviation)
+        rules.default_q = max(-1, min(self.default_q, 1000))
+        for name in (
+            "max_contacts", "max_username_len", "max_domain_len", "max_aor_len", "max_contact_len", "allow_dup_cseq",
+            "retry_after", "received_param", "realm_prefix",
+        ):  # fmt: skip
+            setattr(rules, name, getattr(self, name))
+        rules.case_sensitive = self.case_sensitive == 1
+        rules.use_domain = self.usrloc.use_domain
+        rules.nat_bflag = self.usrloc.nat_bflag
+        rules.sock_header = self.sock_hdr_name or ""
+        for name in ("received_avp", "attr_avp", "mcontact_avp"):
+            setattr(rules, name, self.bare_avp(name))
+        if self.tcp_flag_name:
+            rules.tcp_flag = self.services.message_flags.mask(self.tcp_flag_name)
+        rules.gruu = self.disable_gruu == 0
+        rules.gruu_secret = (self.gruu_secret or "").encode() or gruu.SECRET
+        return rules
+
+    def corrected(self, name: str, wrong: int, right: int) -> int:
+        log.error("registrar", f"{name} {wrong} contradicts min_expires or max_expires, {right} is used")
+        return right
+
+    def bare_avp(self, parameter: str) -> str:
+        """The name in `$avp(name)`; raises ModuleError."""
+        text = getattr(self, parameter)
+        name = avp_name(text) if text else ""
+        if name is None:
+            raise ModuleError(f'parameter "{parameter}" wants an AVP, $avp(name), not "{text}"')
+        return name
+
+    # -- how arguments are read
+
+    def table(self, name: str) -> Domain:
+        return self.usrloc.domain(name)
+
+    def save_flags(self, text: str) -> SaveFlags:
+        return parse_save(text)
+
+    def lookup_flags(self, text: str) -> LookupFlags:
+        return parse_lookup(text)
+
+    def branch_mask(self, name: str) -> int:
+        return self.services.branch_flags.mask(name)
+
+    # -- registering
+
+    @function("save", routes=Route.REQUEST | Route.REPLY)
+    def save(
+        self, ctx: Context, domain: Table, flags: SaveText | None = None, aor: str = "", ownership_tag: str = ""
+    ) -> int:
+        """Store the contacts of a REGISTER and answer it: 1, -1 when the answer could not be sent, -2 when refused.
+
+        Flags: memory-only, no-reply, socket-header, path-strict, path-lazy, path-off, path-received,
+        force-registration, only-request-contacts, max-contacts=, min-expires=, max-expires=, matching-mode=.
+        """
+        flags = flags or SaveFlags()
+        if ctx.message.status:
+            return onreply.save(self.saver, ctx, domain, flags, aor, ownership_tag, self.count)
+        saved = self.saver.save(ctx, domain, flags, aor, ownership_tag)
+        self.count(saved)
+        self.keep_connection(ctx, saved)
+        if not flags.bits & NO_REPLY:
+            headers = answers.headers(saved, self.rules)
+            if self.signaling.reply(ctx, saved.status, saved.reason, headers) < 0 and saved.status == 200:
+                return -1
+        return 1 if saved.status == 200 else -2
+
+    def count(self, saved: Saved) -> None:
+        (self.accepted if saved.status == 200 else self.rejected).inc()
+
+    def keep_connection(self, ctx: Context, saved: Saved) -> None:
+        """A phone's connection lives as long as its contact, where the script set the flag."""
+        source = ctx.source
+        if saved.longest and self.rules.tcp_flag & ctx.flags and source.proto in RELIABLE:
+            self.services.network.keep(source.connection, saved.longest + LINGER)
+
+    # -- finding
+
+    @function("lookup", routes=Route.REQUEST | Route.FAILURE | Route.REPLY)
+    def lookup(self, ctx: Context, domain: Table, flags: LookupText | None = None, aor: str = "") -> int:
+        """Send the request to a user's contacts: 1, -1 none is there, -2 none takes the method, -3 no AoR.
+
+        Flags: method-filtering, no-branches, branch, to-branches-only, ua-filtering=/re/, case-insensitive,
+        extended-regexp, max-ping-latency=, sort-by-latency; global means nothing without a federation.
+        """
+        return self.finder.lookup(ctx, domain, flags or LookupFlags(), aor)
+
+    @function("is_registered", routes=ASKING)
+    @function("registered", routes=ASKING)
+    def is_registered(self, ctx: Context, domain: Table, aor: str = "") -> int:
+        """True if the AoR (of From; in a REGISTER of To) has a valid contact."""
+        return self.questions.is_registered(ctx, domain, aor)
+
+    @function("is_contact_registered", routes=ASKING)
+    def is_contact_registered(
+        self, ctx: Context, domain: Table, aor: str = "", contact: str = "", callid: str = ""
+    ) -> int:
+        """True if the AoR has that contact, that Call-ID, or both; without them, the request's first contact."""
+        return self.questions.is_contact_registered(ctx, domain, aor, contact, callid)
+
+    @function("is_ip_registered", routes=ASKING, minimum=3)
+    def is_ip_registered(self, ctx: Context, domain: Table, aor: str, address: Var, port: Var | None = None) -> int:
+        """True if a contact of the AoR is at one of the addresses in a variable, at its port if that is given."""
+        return self.questions.is_ip_registered(ctx, domain, aor, address, port)
+
+    # -- removing
+
+    @function("remove", routes=Route.REQUEST | Route.REPLY)
+    async def remove(
+        self, ctx: Context, domain: Table, aor: str, contact: str = "", next_hop: str = "", sip_instance: str = "",
+        branch_flag: BranchFlag = 0,
+    ) -> int:  # fmt: skip
+        """Remove an AoR, or those of its contacts that have this URI, next hop, instance and branch flag."""
+        if not (contact or next_hop or sip_instance or branch_flag):
+            return self.remover.remove(domain, aor, None)
+        hosts: frozenset[str] = frozenset()
+        if next_hop:
+            hosts = await addresses_of(self.services, next_hop)
+            if not hosts:
+                log.error("registrar", f"remove: {next_hop} leads nowhere")
+                return -1
+        which = Which(self.services.resolver, contact, hosts, 0, sip_instance, branch_flag)
+        return self.remover.remove(domain, aor, which)
+
+    @function("remove_ip_port")
+    def remove_ip_port(self, ctx: Context, ip: str, port: int, domain: Table, aor: str = "") -> int:
+        """Remove all contacts whose next hop is that address and port, of one AoR or of all."""
+        return self.remover.remove_address(domain, ip, port, aor)
+
+    # -- sockets
+
+    @function("add_sock_hdr", routes=ASKING)
+    def add_sock_hdr(self, ctx: Context, hdr_name: str) -> int:
+        """Add a header with the socket the message came in by, for the registrar behind us (socket-header)."""
+        return answers.add_socket_header(ctx, hdr_name)

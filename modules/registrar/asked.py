@@ -1,0 +1,178 @@
+"""What a REGISTER asks for: its contacts, and for how long (RFC 3261 sections 10.2 and 10.3).
+
+Facts:
+- nearly every REGISTER has one Contact with one plain URI; that one is cut out by finds, all others are parsed;
+- a contact's own `expires` comes before the Expires header; one that is no number counts as the default, as OpenSIPS
+  and section 10.2.1.1 say, while an Expires header that is no number is refused;
+- `*` must stand alone, and with Expires: 0 (section 10.3, step 6).
+"""
+
+import random
+from typing import Final, final
+
+from pysips.core import branches
+from pysips.errors import SipError
+from pysips.sip.address import parse_address, parse_addresses
+from pysips.sip.headers import CONTACT, EXPIRES, FOLD
+from pysips.sip.message import Message
+from pysips.sip.text import number, params_of, unquoted
+
+from ..usrloc.api import Contact
+from . import methods
+from .rules import UNSET, Refused, Rules, SaveFlags
+
+LONGEST_EXPIRY: Final = 2**32 - 1
+LONGEST_RECEIVED: Final = 255
+NOT_SAID: Final = -1  # a lifetime that the request does not name
+
+
+@final
+class Asked:
+    """One contact of a request. expires, q, methods: as written; the functions below give them their defaults.
+
+    instance, received: without quotes; "" without one. contact: as it shall be stored; None to take it off.
+    """
+
+    __slots__ = ("contact", "expires", "instance", "methods", "q", "received", "uri")
+
+    def __init__(self, uri: str) -> None:
+        self.uri: str = uri
+        self.expires: str = ""
+        self.q: str = ""
+        self.methods: str = ""
+        self.instance: str = ""
+        self.received: str = ""
+        self.contact: Contact | None = None
+
+
+@final
+class Request:
+    """All that is asked for. header_expires: the Expires header's seconds, or NOT_SAID; star: all contacts shall go."""
+
+    __slots__ = ("contacts", "header_expires", "star")
+
+    def __init__(self, contacts: list[Asked], header_expires: int, star: bool) -> None:
+        self.contacts: list[Asked] = contacts
+        self.header_expires: int = header_expires
+        self.star: bool = star
+
+
+def read_request(message: Message, rules: Rules) -> Request:
+    """What a request (or a reply to one) asks for; raises Refused."""
+    header_expires = NOT_SAID
+    kinds = message.kinds
+    if kinds.find(EXPIRES, 1) > 0:
+        seconds = number(message.value(EXPIRES), LONGEST_EXPIRY)
+        if seconds is None:
+            raise Refused(400, "Expires parse error")
+        header_expires = seconds
+    first = kinds.find(CONTACT, 1)
+    if first < 0:
+        return Request([], header_expires, False)
+    if kinds.find(CONTACT, first + 1) < 0 and kinds[first + 1 : first + 2] != FOLD:
+        asked = plain_contact(message, first)
+        if asked is not None and len(asked.uri) <= rules.max_contact_len:
+            return Request([asked], header_expires, False)
+    return careful_request(message, header_expires, rules)
+
+
+def plain_contact(message: Message, k: int) -> Asked | None:
+    """The contact of a header line with one URI in brackets and at most `;expires=`; None if there is more to it."""
+    text = message.text
+    a = message.starts[k]
+    b = message.line_end(k)
+    lt = text.find("<", a, b)
+    gt = text.find(">", lt, b)
+    if lt < 0 or gt < 0 or text.find('"', a, b) >= 0 or text.find(",", a, b) >= 0 or text.find("<", lt + 1, b) >= 0:
+        return None
+    asked = Asked(text[lt + 1 : gt])
+    gt += 1
+    if gt == b:
+        return asked
+    if text.startswith(";expires=", gt) and text.find(";", gt + 1, b) < 0:
+        asked.expires = text[gt + 9 : b]
+        return asked
+    return None
+
+
+def careful_request(message: Message, header_expires: int, rules: Rules) -> Request:
+    """See read_request."""
+    headers = message.values(CONTACT)
+    stars = [value == "*" for value in headers]
+    try:
+        found = [[] if star else parse_addresses(value) for value, star in zip(headers, stars, strict=True)]
+        if any(address.is_star for addresses in found for address in addresses):
+            raise SipError(400, "Bad Contact")  # a star in a list
+        contacts = [asked_of(str(address)) for addresses in found for address in addresses]
+    except SipError:
+        raise Refused(400, "Contact parse error") from None
+    if any(not star and not addresses for star, addresses in zip(stars, found, strict=True)):
+        raise Refused(400, "Contact parse error")
+    if stars[0] and header_expires != 0:
+        raise Refused(400, "* used in contact and expires is not zero")
+    if any(stars) and len(headers) > 1:
+        raise Refused(400, "* used in contact and more than 1 contact")
+    for asked in contacts:
+        if len(asked.uri) > rules.max_contact_len or len(asked.received) > LONGEST_RECEIVED:
+            raise Refused(400, "Contact/received too long")
+    return Request(contacts, header_expires, stars[0])
+
+
+def asked_of(text: str) -> Asked:
+    """The contact in `text`, with its parameters. Raises SipError(400)."""
+    address = parse_address(text)
+    asked = Asked(address.uri)
+    for name, value in params_of(address.params):
+        if value is None:
+            continue
+        name = name.lower()
+        if name == "expires":
+            asked.expires = value
+        elif name == "q":
+            asked.q = value
+        elif name == "methods":
+            asked.methods = unquoted(value)
+        elif name == "received":
+            asked.received = unquoted(value)
+        elif name == "+sip.instance":
+            asked.instance = unquoted(value)
+    return asked
+
+
+def lifetime(asked: Asked, request: Request, rules: Rules, flags: SaveFlags) -> int:
+    """For how many seconds the contact is wanted; 0: not any longer."""
+    if asked.expires:
+        wanted = number(asked.expires, LONGEST_EXPIRY)
+        seconds = rules.default_expires if wanted is None else wanted
+    elif request.header_expires == NOT_SAID:
+        seconds = rules.default_expires
+    else:
+        seconds = request.header_expires
+    if seconds == 0:
+        return 0
+    least = rules.min_expires if flags.min_expires == UNSET else flags.min_expires
+    most = rules.max_expires if flags.max_expires == UNSET else flags.max_expires
+    if rules.max_deviation:
+        seconds += random.randint(-rules.max_deviation, rules.max_deviation)
+    seconds = max(seconds, least)
+    return min(seconds, most) if most else seconds
+
+
+def q_of(asked: Asked, rules: Rules) -> int:
+    """The contact's q in thousandths, or the default; raises Refused."""
+    if not asked.q:
+        return rules.default_q
+    q = branches.q_of(asked.q)
+    if q is None:
+        raise Refused(400, "Invalid q param in contact")
+    return q
+
+
+def methods_of(asked: Asked, allow: int) -> int:
+    """The methods that the contact takes; allow: those of the Allow header. Raises Refused."""
+    if not asked.methods:
+        return allow
+    try:
+        return methods.bits_of(asked.methods)
+    except SipError:
+        raise Refused(400, "Message parse error") from None

@@ -1,0 +1,108 @@
+"""What the registrar's parameters and flags say, where the quick code can read it; and how a request is refused."""
+
+from typing import Any, Final, final
+
+from pysips.errors import SipError
+
+REASONS: Final = {
+    400: "Bad Request",
+    420: "Bad Extension",
+    500: "Server Internal Error",
+    503: "Service Unavailable",
+}
+
+# SaveFlags.bits
+MEMORY_ONLY: Final = 1
+NO_REPLY: Final = 2
+SOCKET_HEADER: Final = 4
+PATH_STRICT: Final = 8
+PATH_LAZY: Final = 16
+PATH_OFF: Final = 32
+PATH_RECEIVED: Final = 64
+FORCE: Final = 128
+ONLY_REQUEST: Final = 256
+PATH: Final = PATH_STRICT | PATH_LAZY | PATH_OFF
+
+# LookupFlags.bits
+METHOD_FILTER: Final = 1
+NO_BRANCHES: Final = 2
+GLOBAL: Final = 4
+SORT_BY_LATENCY: Final = 8
+BRANCH: Final = 16
+TO_BRANCHES_ONLY: Final = 32
+
+UNSET: Final = -1
+
+
+class Refused(SipError):
+    """A request that the registrar refuses. info: the P-Registrar-Error; headers: more lines of the reply."""
+
+    def __init__(self, status: int, info: str, headers: str = "") -> None:
+        super().__init__(status, REASONS[status])
+        self.info = info
+        self.headers = headers
+
+
+@final
+class SaveFlags:
+    """The flags of one save(). UNSET numbers mean: as the parameters say."""
+
+    __slots__ = ("bits", "matching_mode", "matching_param", "max_contacts", "max_expires", "min_expires")
+
+    def __init__(self) -> None:
+        self.bits: int = 0
+        self.max_contacts: int = UNSET
+        self.min_expires: int = UNSET
+        self.max_expires: int = UNSET
+        self.matching_mode: int = UNSET
+        self.matching_param: str = ""
+
+
+@final
+class LookupFlags:
+    """The flags of one lookup(). user_agent: a compiled regular expression, or None; max_latency: 0 for any."""
+
+    __slots__ = ("bits", "max_latency", "user_agent")
+
+    def __init__(self) -> None:
+        self.bits: int = 0
+        self.user_agent: Any = None
+        self.max_latency: int = 0
+
+
+@final
+class Rules:
+    """The module's parameters, as they are once everything is loaded. AVP names are bare: "rcv" of `$avp(rcv)`."""
+
+    __slots__ = (
+        "allow_dup_cseq", "attr_avp", "case_sensitive", "default_expires", "default_q", "gruu", "gruu_secret",
+        "max_aor_len", "max_contact_len", "max_contacts", "max_deviation", "max_domain_len", "max_expires",
+        "max_username_len", "mcontact_avp", "min_expires", "nat_bflag", "realm_prefix", "received_avp",
+        "received_param", "retry_after", "sock_header", "tcp_flag", "use_domain",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.default_expires: int = 3600
+        self.min_expires: int = 60
+        self.max_expires: int = 0
+        self.max_deviation: int = 0
+        self.default_q: int = UNSET
+        self.max_contacts: int = 0
+        self.retry_after: int = 0
+        self.allow_dup_cseq: int = 1
+        self.case_sensitive: bool = True
+        self.use_domain: bool = True
+        self.realm_prefix: str = ""
+        self.max_username_len: int = 64
+        self.max_domain_len: int = 64
+        self.max_aor_len: int = 256
+        self.max_contact_len: int = 255
+        self.received_param: str = "received"
+        self.received_avp: str = ""
+        self.attr_avp: str = ""
+        self.mcontact_avp: str = ""
+        self.sock_header: str = ""
+        self.tcp_flag: int = 0
+        self.nat_bflag: int = 0
+        self.gruu: bool = False
+        self.gruu_secret: bytes = b""

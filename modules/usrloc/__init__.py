@@ -1,0 +1,188 @@
+"""usrloc: who is where (OpenSIPS usrloc manual).
+
+The tables are in memory that all processes share, so a contact survives any process's death. Other modules reach
+them by `api.py`; `registrar` fills them.
+"""
+
+from functools import partial
+from typing import Annotated
+
+from pysips.core.branches import q_of
+from pysips.core.context import Context
+from pysips.core.exports import By, Json, MiError, Module, Static, Var, event, function, mi, modparam, param, timer
+from pysips.core.stats import Counter
+from pysips.errors import BadName
+
+from . import modes, store
+from .api import UsrLocApi
+from .commands import CALL_ID, CSEQ, USER_AGENT, Commands
+from .contacts import Domain, Location
+from .events import AOR_PARAMETERS, CONTACT_PARAMETERS, Raiser
+from .expiry import Expiry
+from .records import Contact
+
+Table = Annotated[Domain, Static, By("add_domain")]
+
+BITS = 0xFFFFFFFF
+LONGEST_NAME = 64
+
+
+class UsrLoc(Module):
+    timer_interval: int = param(60, low=1, help="Seconds in which each contact's time is looked at once.")
+    matching_mode: int = param(0, low=0, high=1, help="0: contacts are the same by their URI; 1: by URI and Call-ID.")
+    cseq_delay: int = param(20, low=0, help="Seconds in which a repeated CSeq is a retransmission and no mistake.")
+    desc_time_order: int = param(0, low=0, high=1, help="1: the newest contact first, whatever its q.")
+    use_domain: int = param(1, low=0, high=1, help="1: an AoR is user@domain; 0: the user alone.")
+    hash_size: int = param(9, low=1, high=30, help="Shown by ul_dump as its power of two; there are no slots to size.")
+    working_mode_preset: str | None = param(None, help="How contacts are kept: single-instance-no-db.")
+    db_mode: int = param(-1, help="How contacts are kept, as up to OpenSIPS 3.6: 0, in memory only.")
+    cluster_mode: str | None = param(None, help="none")
+    restart_persistency: str | None = param(None, help="none")
+    sql_write_mode: str | None = param(None, help="none")
+    location_cluster: int = param(0, low=0, help="0: no cluster.")
+    pinging_mode: str | None = param(None, help="ownership: who has a contact pings it.")
+    mi_dump_kv_store: int = param(0, low=0, high=1, help="1: ul_dump shows the key-value stores.")
+
+    aor_insert = event("E_UL_AOR_INSERT", *AOR_PARAMETERS)
+    aor_delete = event("E_UL_AOR_DELETE", *AOR_PARAMETERS)
+    contact_insert = event("E_UL_CONTACT_INSERT", *CONTACT_PARAMETERS)
+    contact_update = event("E_UL_CONTACT_UPDATE", *CONTACT_PARAMETERS)
+    contact_delete = event("E_UL_CONTACT_DELETE", *CONTACT_PARAMETERS)
+
+    def __init__(self) -> None:
+        self.made: UsrLocApi | None = None
+        self.nat_flag_name = ""
+
+    @property
+    def api(self) -> UsrLocApi:
+        if self.made is None:
+            self.made = UsrLocApi(Location(self.services), self.add_domain)
+        return self.made
+
+    @modparam("nat_bflag", object, help="The branch flag of contacts behind NAT.")
+    def set_nat_bflag(self, value: int | str) -> None:
+        self.nat_flag_name = str(value)
+        self.services.branch_flags.mask(self.nat_flag_name)
+
+    # -- life
+
+    def configure(self) -> None:
+        modes.check(
+            self.working_mode_preset, self.db_mode, self.cluster_mode, self.restart_persistency, self.sql_write_mode,
+            self.location_cluster,
+        )  # fmt: skip
+        modes.check_pinging(self.pinging_mode)
+        api = self.api
+        location = api.location
+        location.matching_mode = self.matching_mode
+        location.cseq_delay = self.cseq_delay
+        location.desc_time_order = self.desc_time_order == 1
+        location.followers.append(
+            Raiser(self.aor_insert, self.aor_delete, self.contact_insert, self.contact_update, self.contact_delete)
+        )
+        api.use_domain = self.use_domain == 1
+        if self.nat_flag_name:
+            api.nat_bflag = self.services.branch_flags.mask(self.nat_flag_name)
+        self.commands = Commands(
+            location, self.services.branch_flags, api.use_domain, self.hash_size, self.mi_dump_kv_store == 1
+        )
+        self.expiry = Expiry(location, self.timer_interval, self.count_domains())
+
+    def count_domains(self) -> dict[str, Counter]:
+        """Register the statistics; answers the counters of expired contacts, by table."""
+        location = self.api.location
+        statistics = self.program.statistics
+        expired = {}
+        statistics.function("usrloc", "registered_users", self.registered_users)
+        for domain in location.domains.values():
+            statistics.function("usrloc", f"{domain.name}-users", partial(location.users, domain))
+            statistics.function("usrloc", f"{domain.name}-contacts", partial(location.contacts, domain))
+            expired[domain.name] = statistics.counter("usrloc", f"{domain.name}-expires")
+        return expired
+
+    def registered_users(self) -> int:
+        """AoRs in all tables."""
+        location = self.api.location
+        return sum(location.users(domain) for domain in location.domains.values())
+
+    def add_domain(self, name: str) -> Domain:
+        """The table of a name that stands in the script; raises BadName for one that cannot be one."""
+        if not name or len(name) > LONGEST_NAME or "\0" in name:
+            raise BadName(f"a table's name has 1 to {LONGEST_NAME} characters")
+        return self.api.location.domain(name)
+
+    @timer(1)
+    def expire(self) -> None:
+        """Take expired contacts off."""
+        self.expiry.second()
+
+    # -- key-value stores of AoRs
+
+    @function("ul_add_key")
+    def add_key(self, ctx: Context, domain: Table, aor: str, key: str, value: str = "") -> int:
+        """Keep a value under a key with an AoR that is registered."""
+        return store.put(self.api.location, domain, aor, key, value)
+
+    @function("ul_get_key")
+    def get_key(self, ctx: Context, domain: Table, aor: str, key: str, into: Var) -> int:
+        """Read it into a variable; -1 if there is none."""
+        value = store.get(self.api.location, domain, aor, key)
+        return -1 if value is None else into.set(ctx, value)
+
+    @function("ul_del_key")
+    def del_key(self, ctx: Context, domain: Table, aor: str, key: str) -> int:
+        """Forget it; -1 if there is none."""
+        return store.remove(self.api.location, domain, aor, key)
+
+    # -- management
+
+    @mi("ul_dump", full="usrloc:dump")
+    def dump(self, brief: int = 0) -> Json:
+        """All AoRs of all tables; brief: without their contacts."""
+        return self.commands.dump(brief != 0)
+
+    @mi("ul_show_contact", full="usrloc:show_contact")
+    def show_contact(self, table_name: str, aor: str) -> Json:
+        """The contacts of an AoR."""
+        return self.commands.show_contact(table_name, aor)
+
+    @mi("ul_rm", full="usrloc:rm")
+    def rm(self, table_name: str, aor: str) -> Json:
+        """Remove an AoR with its contacts."""
+        return self.commands.rm(table_name, aor)
+
+    @mi("ul_rm_contact", full="usrloc:rm_contact")
+    def rm_contact(self, table_name: str, aor: str, contact: str) -> Json:
+        """Remove a contact of an AoR."""
+        return self.commands.rm_contact(table_name, aor, contact)
+
+    @mi("ul_add", full="usrloc:add")
+    def add(
+        self, table_name: str, aor: str, contact: str, expires: int, q: str, flags: int, cflags: int, methods: int
+    ) -> Json:
+        """Add a contact, or update it. expires: seconds, 0 for ever; flags, cflags, methods: bits."""
+        q_value = q_of(q)
+        if q_value is None or expires < 0:
+            raise MiError(400, "Bad parameter value")
+        now = self.api.location.now()
+        made = Contact(
+            contact, 0, now + expires if expires else 0, now, CALL_ID, CSEQ, USER_AGENT, "", q_value, cflags & BITS,
+            methods & BITS, flags & BITS,
+        )  # fmt: skip
+        return self.commands.add(table_name, aor, made)
+
+    @mi("ul_flush", full="usrloc:flush")
+    def flush(self) -> Json:
+        """Write to the database what waits to be written; without one there is nothing to do."""
+        return "OK"
+
+    @mi("ul_sync", full="usrloc:sync", also=())
+    def sync(self, table_name: str, aor: str = "") -> Json:
+        """Write a table to the database anew."""
+        self.commands.domain(table_name)
+        raise MiError(200, "Contacts already synced")
+
+    @mi("ul_cluster_sync", full="usrloc:cluster_sync")
+    def cluster_sync(self) -> Json:
+        """Ask another node for its contacts."""
+        raise MiError(400, "Clustering not enabled")

@@ -1,0 +1,39 @@
+"""What other modules may use of usrloc: the location tables, and the records in them."""
+
+from collections.abc import Callable
+
+from .contacts import (
+    DELETED,
+    INSERTED,
+    RECORDS,
+    REPEATED,
+    STALE,
+    UPDATED,
+    Domain,
+    Follower,
+    Location,
+    Work,
+    aor_of_key,
+)
+from .matching import BY_CONTACT, BY_CONTACT_AND_CALLID, BY_PARAM, NONE
+from .records import ALL_METHODS, MEMORY_ONLY, Contact, Record, decode
+
+
+class UsrLocApi:
+    """location: the tables; use_domain: whether an AoR has its domain; nat_bflag: the branch flag's bit, or 0.
+
+    domain: the table of a name that stands in a script, for `By`; raises BadName.
+    """
+
+    def __init__(self, location: Location, domain: Callable[[str], Domain]) -> None:
+        self.location = location
+        self.domain = domain
+        self.use_domain = True
+        self.nat_bflag = 0
+
+
+__all__ = [
+    "ALL_METHODS", "BY_CONTACT", "BY_CONTACT_AND_CALLID", "BY_PARAM", "DELETED", "INSERTED", "MEMORY_ONLY", "NONE",
+    "RECORDS", "REPEATED", "STALE", "UPDATED", "Contact", "Domain", "Follower", "Location", "Record", "UsrLocApi",
+    "Work", "aor_of_key", "decode",
+]  # fmt: skip

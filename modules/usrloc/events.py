@@ -1,0 +1,42 @@
+"""The events that usrloc raises (OpenSIPS usrloc manual, "Exported Events")."""
+
+from pysips.core.events import Event
+
+from .contacts import INSERTED, UPDATED, Domain, Follower
+from .records import Contact
+
+AOR_PARAMETERS = ("domain", "aor")
+CONTACT_PARAMETERS = (
+    "domain", "aor", "uri", "received", "path", "qval", "user_agent", "socket", "bflags", "expires", "callid", "cseq",
+    "attr", "latency", "shtag",
+)  # fmt: skip
+
+
+class Raiser(Follower):
+    """Raises them. Nothing is made for an event that nobody listens to."""
+
+    def __init__(
+        self, aor_insert: Event, aor_delete: Event, contact_insert: Event, contact_update: Event, contact_delete: Event
+    ) -> None:
+        self.aor_insert = aor_insert
+        self.aor_delete = aor_delete
+        self.contact_insert = contact_insert
+        self.contact_update = contact_update
+        self.contact_delete = contact_delete
+
+    def aor_inserted(self, domain: Domain, aor: str) -> None:
+        if self.aor_insert.listeners:
+            self.aor_insert(domain.name, aor)
+
+    def aor_deleted(self, domain: Domain, aor: str) -> None:
+        if self.aor_delete.listeners:
+            self.aor_delete(domain.name, aor)
+
+    def contact_changed(self, domain: Domain, aor: str, what: int, contact: Contact) -> None:
+        event = {INSERTED: self.contact_insert, UPDATED: self.contact_update}.get(what, self.contact_delete)
+        if event.listeners:
+            event(
+                domain.name, aor, contact.uri, contact.received, contact.path, contact.q, contact.user_agent,
+                contact.socket, contact.cflags, contact.expires, contact.callid, contact.cseq, contact.attr,
+                contact.latency, contact.tag,
+            )  # fmt: skip
