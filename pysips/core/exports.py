@@ -341,7 +341,7 @@ def mi_specs(module: Module) -> list[MiSpec]:
         kinds: dict[str, type] = {}
         for one in inspect.signature(method).parameters.values():
             (required if one.default is inspect.Parameter.empty else optional).append(one.name)
-            kinds[one.name] = one.annotation if isinstance(one.annotation, type) else str
+            kinds[one.name] = _mi_kind(one.annotation)
         recipes = [tuple(required + optional[:count]) for count in range(len(optional) + 1)]
         made.append(
             MiSpec(
@@ -350,6 +350,14 @@ def mi_specs(module: Module) -> list[MiSpec]:
             )  # fmt: skip
         )
     return made
+
+
+def _mi_kind(hint: Any) -> type:
+    """int, bool, list or str: `int | None` is int, `list[str]` is list."""
+    options = [one for one in typing.get_args(hint) if one is not type(None)]
+    only = options[0] if type(None) in typing.get_args(hint) else hint
+    only = typing.get_origin(only) or only
+    return only if isinstance(only, type) else str
 
 
 def timer_specs(module: Module) -> list[TimerSpec]:
