@@ -1,4 +1,4 @@
-"""SIPp with the scenario files of tests/shows/scenarios: callers, callees, registrars, and their own counts."""
+"""SIPp with the scenario files of this folder and of the load rig, and its own counts."""
 
 import os
 import subprocess
@@ -9,7 +9,8 @@ from pathlib import Path
 from tests.bench.accounting import udp_bound
 from tests.bench.sipp import Load, errors, read_counts
 
-SCENARIOS = Path(__file__).resolve().parent / "scenarios"
+TESTS = Path(__file__).resolve().parent.parent
+SCENARIOS = (TESTS / "shows" / "scenarios", TESTS / "bench" / "scenarios")
 ENVIRONMENT = {**os.environ, "TERM": "xterm"}
 
 
@@ -17,7 +18,7 @@ ENVIRONMENT = {**os.environ, "TERM": "xterm"}
 class Sipp:
     """A SIPp that runs.
 
-    scenario: a file of tests/shows/scenarios, without .xml; users: rows of an injection file (`[field0]` …);
+    scenario: a file in one of SCENARIOS, without .xml; users: rows of an injection file (`[field0]` …);
     calls: how many, 0 for a callee that takes calls until it is closed; many: one socket for each user (-t un).
     """
 
@@ -33,8 +34,9 @@ class Sipp:
 
     def start(self) -> "Sipp":
         self.folder.mkdir(parents=True, exist_ok=True)
+        path = next(path for folder in SCENARIOS if (path := folder / f"{self.scenario}.xml").exists())
         words = [
-            "sipp", self.server, "-sf", str(SCENARIOS / f"{self.scenario}.xml"), "-i", "127.0.0.1",
+            "sipp", self.server, "-sf", str(path), "-i", "127.0.0.1",
             "-p", str(self.port), "-t", "un" if self.many else "u1", "-nostdin", "-skip_rlimit",
             "-buff_size", "4194304", "-trace_err", "-trace_stat", "-stf", "stat.csv", "-fd", "1", *self.extra,
         ]  # fmt: skip
