@@ -1,4 +1,4 @@
-"""maxfwd: keep requests from looping for ever (RFC 3261 sections 16.3 step 3 and 16.6 step 3; OpenSIPS manual: maxfwd)."""
+"""maxfwd: keep requests from looping for ever (RFC 3261 sections 16.3 and 16.6, steps 3; OpenSIPS manual: maxfwd)."""
 
 from typing import Annotated, Final
 
