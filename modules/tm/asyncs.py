@@ -1,0 +1,129 @@
+"""async(): begin something slow, end the script, go on in another route with the same transaction.
+
+Facts (OpenSIPS: async statement):
+- the transaction is made first, so that retransmissions are absorbed and an INVITE has its 100;
+- what is begun runs as a run of its own; the resume route follows with its result in `$rc`;
+- outside of request and onreply routes there is nothing to end: the call is awaited where it stands.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, final
+
+from pysips.core.context import REPLY, REQUEST, Context
+from pysips.core.services import Timer
+from pysips.sip.transaction import TERMINATED
+
+from .requests import Requests
+from .table import Transaction
+
+TIMED_OUT: Final = -2
+
+Call = Callable[[], Any]
+Resume = Callable[[Context], Any]
+
+
+@final
+class Patience(Timer):
+    """The timeout of an async(): the resume route follows without a result."""
+
+    __slots__ = ("job",)
+
+    def __init__(self, job: "Job") -> None:
+        self.due = 0
+        self.at = 0
+        self.job: Job = job
+
+    def fire(self) -> None:
+        self.job.ended(self.job.ctx, TIMED_OUT)
+
+
+@final
+class Job:
+    """One async() on its way."""
+
+    __slots__ = ("asyncs", "ctx", "patience", "resume")
+
+    def __init__(self, asyncs: "Asyncs", ctx: Context, resume: Resume) -> None:
+        self.asyncs: Asyncs = asyncs
+        self.ctx: Context = ctx
+        self.resume: Resume | None = resume
+        self.patience: Patience | None = None
+
+    def broke(self, ctx: Context, problem: BaseException) -> None:
+        ctx.program.tell_failure(problem, "what async() began failed")
+        self.ended(ctx, -1)
+
+    def ended(self, ctx: Context, code: int) -> None:
+        """The result is there, or patience is over: the resume route, once."""
+        resume, self.resume = self.resume, None
+        if resume is None:
+            return
+        if self.patience is not None:
+            self.patience.due = 0
+        ctx.rc = code
+        try:
+            result = resume(ctx)
+        except Exception as problem:
+            self.resume_broke(ctx, problem)
+            return
+        ctx.program.runs.start(ctx, result, self.resumed, self.resume_broke)
+
+    def resume_broke(self, ctx: Context, problem: BaseException) -> None:
+        ctx.program.tell_failure(problem, "the route after async() failed")
+        transaction: Transaction | None = ctx.transaction
+        if ctx.kind == REQUEST and transaction is not None and not transaction.forwarded and transaction.status < 200:
+            self.asyncs.requests.replies.reply(transaction, ctx, 500, "Server Internal Error")
+        self.resumed(ctx, -1)
+
+    def resumed(self, ctx: Context, code: int) -> None:
+        """The resume route is over: what the end of the script asks for."""
+        transaction: Transaction | None = ctx.transaction
+        if transaction is not None:
+            transaction.held -= 1
+        if ctx.kind == REQUEST:
+            if ctx.at_end is not None:
+                for ending in ctx.at_end:
+                    ending.script_ended(ctx)
+            self.asyncs.requests.unanswered.script_ended(ctx)
+        elif transaction is not None and transaction.state != TERMINATED:
+            self.asyncs.requests.replies.after_route(ctx, False)
+
+
+@final
+class Asyncs:
+    """What `hooks.asyncs` is."""
+
+    __slots__ = ("requests",)
+
+    def __init__(self, requests: Requests) -> None:
+        self.requests: Requests = requests
+
+    def run_async(self, ctx: Context, call: Call, resume: Resume, timeout: int) -> Any:
+        """Begin `call`; 0 ends the script. Where nothing can be ended: a coroutine for both, one after the other."""
+        if ctx.kind == REQUEST and ctx.transaction is None and ctx.message.method != "ACK":
+            made = self.requests.newtran(ctx)
+            if made <= 0:
+                return 0
+        transaction: Transaction | None = ctx.transaction
+        if transaction is None or ctx.kind not in (REQUEST, REPLY):
+            return self.in_place(ctx, call, resume)
+        transaction.held += 1
+        job = Job(self, ctx, resume)
+        if timeout > 0:
+            job.patience = Patience(job)
+            ctx.services.timers.add(job.patience, float(timeout))
+        try:
+            begun = call()
+        except Exception as problem:
+            job.broke(ctx, problem)
+            return 0
+        ctx.program.runs.start(ctx, begun, job.ended, job.broke)
+        return 0
+
+    async def in_place(self, ctx: Context, call: Call, resume: Resume) -> int:
+        result = call()
+        ctx.rc = result if isinstance(result, int) else await result
+        after = resume(ctx)
+        if not isinstance(after, int):
+            await after
+        return 0

@@ -1,0 +1,619 @@
+"""Replies: from downstream to the client, and those made here (RFC 3261 sections 16.7 and 17).
+
+Facts:
+- the best reply is chosen as OpenSIPS does: 3xx before 401, 407, 415, 420, 484, then other 4xx, 5xx, 6xx when it
+  does not end all (`disable_6xx_block`), 408, and 503 last; a 6xx wins at once;
+- only the branches of the newest t_relay compete: a failure_route has dealt with the older ones;
+- a 503 goes up as 500 (section 16.7 step 6), unless `disable_503_translation` is set;
+- routes of one transaction run one after the other: what comes while one waits is kept in order;
+- a branch that gives up is answered 408 for; what it says later is acknowledged here and goes no further.
+"""
+
+from typing import TYPE_CHECKING, Final, final
+
+from pysips.core.answer import reply_peer, reply_text
+from pysips.core.context import Context
+from pysips.core.services import FAILED, RELIABLE
+from pysips.sip.message import Message
+from pysips.sip.transaction import (
+    ACKNOWLEDGE, COMPLETED, HEARD_ACK, HEARD_AGAIN, PASS, PROCEEDING, REPEAT, RESEND, TERMINATED, heard, sent,
+)  # fmt: skip
+
+from .api import Answer
+from .acks import acknowledge, acknowledge_success
+from .cancel import ELSEWHERE, NO_ANSWER, cancel_branches, cancel_client, cancel_wanted
+from .forking import SEND_FAILED, excuse, failover, next_target, send_first
+from .reasons import reason_of
+from .runs import enter_reply, failure_context, leave_reply
+from .table import NOBODY, OURSELVES, Client, Machine, Stats, Table, Transaction
+
+if TYPE_CHECKING:
+    from pysips.core.program import Program
+
+TRYING_REASON: Final = "Giving it a try"
+STATUS_AT: Final = 8  # "SIP/2.0 503 …"
+STATUS_END: Final = 11
+SOON: Final = 0.001  # a timer that fires this much early is on time
+UNDECIDED: Final = -2
+WORST: Final = 10_000
+
+
+def priority(status: int, cancelled: bool) -> int:
+    """The rank of a final negative status: the lowest wins (OpenSIPS' order, see the file's head)."""
+    digit = status // 100
+    if digit == 3:
+        return status + 100
+    if digit == 4:
+        if status == 401:
+            return 500
+        if status == 407:
+            return 501
+        if status == 415:
+            return 502
+        if status == 420:
+            return 503
+        if status == 484:
+            return 504
+        if status == 408:
+            return 800
+        if status == 487 and cancelled:
+            return 0
+        return status + 200
+    if digit == 6:
+        return status - 300
+    return 801 if status == 503 else status + 200
+
+
+def pick(transaction: Transaction) -> int:
+    """The index of the branch whose negative reply is best; UNDECIDED while one is open, -1 if there is none.
+
+    Minor branches and placeholders are not waited for.
+    """
+    minor = transaction.table.settings.minor_flag
+    clients = transaction.clients
+    best = -1
+    lowest = WORST
+    for client in clients[transaction.first :]:
+        if client.phony >= 0:
+            enough = client.phony > 0 and client.phony <= len(clients) - transaction.first
+            if enough or (transaction.cancelled and client.status < 299):
+                continue
+        elif not client.data:
+            continue
+        if client.status < 200:
+            if client.branch.flags & minor:
+                continue
+            return UNDECIDED
+        rank = priority(client.status, transaction.cancelled)
+        if rank < lowest:
+            lowest = rank
+            best = client.index
+    return best
+
+
+@final
+class Replies(Machine):
+    """The work on replies and timers of a worker's transactions."""
+
+    __slots__ = ("program", "stats", "table")
+
+    def __init__(self, table: Table, program: "Program") -> None:
+        self.table: Table = table
+        self.stats: Stats = table.stats
+        self.program: Program = program
+        table.machine = self
+
+    # -- what comes from downstream
+
+    def take(self, ctx: Context) -> bool:
+        """A reply came: True if it belongs to a transaction of ours."""
+        client = self.table.of_reply(ctx.message)
+        if client is None:
+            return False
+        self.stats.received_replies.inc()
+        transaction = client.transaction
+        if transaction is None:
+            return False
+        if transaction.busy:
+            transaction.queue.append((client, ctx))
+        else:
+            self.matched(transaction, client, ctx)
+        return True
+
+    def matched(self, transaction: Transaction, client: Client, ctx: Context) -> None:
+        """A reply of a branch, in its turn."""
+        message = ctx.message
+        status = message.status
+        if transaction.invite and message.method == "CANCEL":
+            if client.cancel is not None:
+                client.cancel.due = 0
+            return
+        todo = client.step(heard(status))
+        if todo & ACKNOWLEDGE:
+            acknowledge(transaction, client, message)
+        if not todo & PASS:
+            return
+        client.replied = True
+        if status >= 200:
+            client.due = 0
+            if status < 300 and transaction.invite and (transaction.local or transaction.peer is None):
+                acknowledge_success(transaction, client, message)
+        observers = transaction.observers
+        if observers is not None:
+            for observer in observers:
+                observer.reply_came(transaction, ctx)
+        if not client.on_reply and not transaction.on_reply:
+            self.routed(transaction, client, ctx)
+            return
+        enter_reply(transaction, client, ctx)
+        if client.on_reply:
+            self.run(transaction, ctx, client.on_reply, True)
+        else:
+            self.run(transaction, ctx, transaction.on_reply, False)
+
+    def run(self, transaction: Transaction, ctx: Context, name: str, of_branch: bool) -> None:
+        """Run an onreply_route; what follows comes now or when it has waited."""
+        route = self.program.routes.get(("onreply_route", name))
+        if route is None:
+            self.after_route(ctx, of_branch)
+            return
+        transaction.busy = True
+        then = self.branch_route_ended if of_branch else self.reply_route_ended
+        broke = self.branch_route_broke if of_branch else self.reply_route_broke
+        try:
+            result = route(ctx)
+        except Exception as problem:
+            broke(ctx, problem)
+            return
+        self.program.runs.start(ctx, result, then, broke)
+
+    def branch_route_ended(self, ctx: Context, code: int) -> None:
+        self.after_route(ctx, True)
+
+    def branch_route_broke(self, ctx: Context, problem: BaseException) -> None:
+        self.program.tell_failure(problem, "an onreply_route failed")
+        self.after_route(ctx, True)
+
+    def reply_route_ended(self, ctx: Context, code: int) -> None:
+        self.after_route(ctx, False)
+
+    def reply_route_broke(self, ctx: Context, problem: BaseException) -> None:
+        self.program.tell_failure(problem, "an onreply_route failed")
+        self.after_route(ctx, False)
+
+    def after_route(self, ctx: Context, of_branch: bool) -> None:
+        """An onreply_route is over: the transaction's follows the branch's, then the reply itself."""
+        transaction: Transaction | None = ctx.transaction
+        if transaction is None or transaction.state == TERMINATED:
+            return
+        client = transaction.clients[ctx.branch_index]
+        dropped = ctx.dropped and ctx.message.status < 200
+        if of_branch and not dropped and transaction.on_reply:
+            ctx.dropped = False
+            self.run(transaction, ctx, transaction.on_reply, False)
+            return
+        leave_reply(transaction, client, ctx)
+        transaction.busy = False
+        if not dropped:
+            self.routed(transaction, client, ctx)
+        self.drain(transaction)
+
+    def drain(self, transaction: Transaction) -> None:
+        """Take what came while a route waited."""
+        while transaction.queue and not transaction.busy:
+            client, ctx = transaction.queue.pop(0)
+            if ctx is not None:
+                self.matched(transaction, client, ctx)
+            elif client.transaction is None:
+                continue
+            elif client.status >= 200:
+                self.negative(transaction, client, None)
+            else:
+                self.give_up(transaction, client)
+
+    def routed(self, transaction: Transaction, client: Client, ctx: Context) -> None:
+        """A reply whose routes have run: what becomes of it."""
+        status = ctx.message.status
+        before = client.status
+        if status < 200:
+            if client.cancel_asked or (transaction.cancelled and client.cancel is None and transaction.invite):
+                client.status = status if before == 0 else before
+                cancel_client(client, "")
+            self.provisional(transaction, client, ctx, before)
+        elif status < 300:
+            self.success(transaction, client, ctx)
+        else:
+            self.negative(transaction, client, ctx)
+
+    def provisional(self, transaction: Transaction, client: Client, ctx: Context, before: int) -> None:
+        """1xx: goes up but for 100, and moves the end of patience (timer C)."""
+        status = ctx.message.status
+        if transaction.status >= 200 or before >= 200:
+            return
+        client.status = status
+        if status != 100:
+            self.up(transaction, client, ctx)
+        settings = self.table.settings
+        peer = client.peer
+        if client.state == TERMINATED or peer is None:
+            return
+        restart = settings.restart_fr or (before < status and (status >= 180 or before == 0))
+        services = self.table.services
+        if transaction.invite:
+            client.wait = 0.0
+            if restart:
+                patience = transaction.invite_timeout()
+                client.deadline = services.clock.now() + patience
+                services.timers.add(client, patience)
+        elif peer.proto not in RELIABLE:
+            client.wait = settings.t2
+
+    def success(self, transaction: Transaction, client: Client, ctx: Context) -> None:
+        """2xx: goes up at once, also a second one of an INVITE; the other branches are cancelled."""
+        if transaction.status >= 200:
+            if transaction.invite and client.status < 300 and not transaction.local:
+                client.status = ctx.message.status
+                self.up(transaction, client, ctx)
+                if transaction.multi_200:
+                    self.settle_multi(transaction)
+            return
+        if client.status >= 300:
+            return  # we gave up on it, and other branches run
+        client.status = ctx.message.status
+        self.up(transaction, client, ctx)
+        if transaction.multi_200 and not self.all_final(transaction):
+            return
+        cancel_branches(transaction, ELSEWHERE, client)
+        self.finish(transaction, client.status, False)
+
+    def all_final(self, transaction: Transaction) -> bool:
+        """Whether every branch of the newest t_relay has its final reply."""
+        for client in transaction.clients[transaction.first :]:
+            if client.data and client.status < 200:
+                return False
+        return True
+
+    def settle_multi(self, transaction: Transaction) -> None:
+        """End a transaction that lets all branches answer, when all did (RFC 3841 section 9.1, no-cancel)."""
+        if transaction.state != TERMINATED and transaction.due == 0 and self.all_final(transaction):
+            self.finish(transaction, transaction.status, False)
+
+    def negative(self, transaction: Transaction, client: Client, ctx: Context | None) -> None:
+        """300–699 from downstream, or one that was made up (`ctx` None, `client.status` set): keep it, and decide."""
+        if ctx is not None:
+            if client.status >= 200:
+                return
+            client.status = ctx.message.status
+            client.reply = ctx
+        if transaction.status >= 200:
+            if transaction.multi_200:
+                self.settle_multi(transaction)
+            return
+        self.decide(transaction, client)
+
+    def decide(self, transaction: Transaction, client: Client) -> None:
+        """A branch failed: wait for the others, try elsewhere, let failure_route try, or answer."""
+        if client.status >= 600 and self.table.settings.block_6xx:
+            cancel_branches(transaction, "", client)
+            transaction.no_new_branches = True
+            picked = client
+        else:
+            index = pick(transaction)
+            if index == UNDECIDED:
+                return
+            picked = transaction.clients[index] if index >= 0 else client
+            cancel_branches(transaction, "", picked)  # minor branches
+        transaction.picked = picked.index
+        if is_elsewhere(picked) and failover(picked):
+            return
+        if transaction.observers is not None:
+            for observer in transaction.observers:
+                observer.failing(transaction, picked.status)
+        if transaction.on_failure:
+            self.run_failure(transaction, picked)
+        else:
+            self.answer_with(transaction, picked)
+
+    # -- failure_route
+
+    def run_failure(self, transaction: Transaction, picked: Client) -> None:
+        """Run the armed failure_route, once; what follows comes now or when it has waited."""
+        route = self.program.routes.get(("failure_route", transaction.on_failure))
+        transaction.on_failure = ""
+        transaction.before = len(transaction.clients)
+        ctx = failure_context(transaction, picked)
+        if route is None:
+            self.answer_with(transaction, picked)
+            return
+        transaction.busy = True
+        try:
+            result = route(ctx)
+        except Exception as problem:
+            self.failure_broke(ctx, problem)
+            return
+        self.program.runs.start(ctx, result, self.failure_ended, self.failure_broke)
+
+    def failure_broke(self, ctx: Context, problem: BaseException) -> None:
+        self.program.tell_failure(problem, "a failure_route failed")
+        self.failure_ended(ctx, -1)
+
+    def failure_ended(self, ctx: Context, code: int) -> None:
+        """failure_route is over: it answered, or began new branches, or the picked reply goes up."""
+        transaction: Transaction | None = ctx.transaction
+        if transaction is None or transaction.state == TERMINATED:
+            return
+        transaction.flags = ctx.flags
+        transaction.ctx.flags = ctx.flags
+        transaction.ctx.groups = ctx.groups
+        transaction.busy = False
+        if ctx.at_end is not None:
+            for ending in ctx.at_end:
+                ending.script_ended(ctx)
+        if transaction.status < 200 and not self.has_new(transaction):
+            self.answer_with(transaction, transaction.clients[transaction.picked])
+        self.drain(transaction)
+
+    def has_new(self, transaction: Transaction) -> bool:
+        """Whether failure_route began branches."""
+        for client in transaction.clients[transaction.before :]:
+            if client.data or client.phony >= 0:
+                return True
+        return False
+
+    # -- to the client
+
+    def answer_with(self, transaction: Transaction, picked: Client) -> None:
+        """The picked negative reply is the transaction's: send it up, or make it."""
+        ctx = picked.reply
+        transaction.picked = picked.index
+        if ctx is not None:
+            status = self.up(transaction, picked, ctx)
+            self.finish(transaction, status, False)
+        elif transaction.peer is None or transaction.local:
+            self.local_end(transaction, picked.status, None)
+        else:
+            status = picked.status
+            reason = excuse(SEND_FAILED)[1] if status == SEND_FAILED else reason_of(status)
+            self.reply(transaction, transaction.ctx, status, reason)
+
+    def up(self, transaction: Transaction, client: Client, ctx: Context) -> int:
+        """Send a reply from downstream to the client: without our Via, with the script's edits. The status sent."""
+        message = ctx.message
+        status = message.status
+        transaction.relayed = client.index
+        observers = transaction.observers
+        peer = transaction.peer
+        if peer is None or transaction.local:
+            transaction.status = status
+            if status >= 200:
+                self.local_end(transaction, status, message)
+            elif observers is not None:
+                for observer in observers:
+                    observer.answered(transaction, status, message)
+            return status
+        if observers is not None:
+            for observer in observers:
+                observer.reply_passing(transaction, ctx)
+        text = message.text
+        a, b = message.without_top_via()
+        if status == 503 and self.program.translate_503:
+            status = translated(ctx)
+        if ctx.edits.items:
+            edits = ctx.edits.copy()
+            edits.remove(a, b)
+            data = edits.write(text)
+        else:
+            data = (text[:a] + text[b:]).encode("utf-8", "surrogateescape")
+        transaction.status = status
+        transaction.last = data
+        transaction.step(sent(status))
+        self.table.services.network.send(data, peer)
+        self.stats.relayed_replies.inc()
+        if observers is not None:
+            for observer in observers:
+                observer.answered(transaction, status, message)
+        return status
+
+    def reply(
+        self, transaction: Transaction, ctx: Context, code: int, reason: str, headers: str = "", body: str = "",
+        to_tag: str = "",
+    ) -> int:  # fmt: skip
+        """Answer a transaction ourselves: 1, or -1 if it has its final reply already. `ctx` gives headers of the script."""
+        peer = transaction.peer
+        if transaction.status >= 200 or peer is None:
+            return -1
+        text = reply_text(ctx, code, reason, to_tag or transaction.to_tag, headers, body)
+        if to_tag and not transaction.to_tag:
+            transaction.to_tag = to_tag
+        data = text.encode("utf-8", "surrogateescape")
+        transaction.last = data
+        transaction.status = code
+        transaction.relayed = OURSELVES
+        transaction.step(sent(code))
+        self.stats.local_replies.inc()
+        went = self.table.services.network.send(data, peer)
+        if code >= 200:
+            cancel_branches(transaction, "", None)
+            self.finish(transaction, code, True)
+        if transaction.observers is not None:
+            for observer in transaction.observers:
+                observer.answered(transaction, code, None)
+        return 1 if went != FAILED else -1
+
+    def trying(self, transaction: Transaction, ctx: Context) -> None:
+        """100 for a fresh INVITE (section 17.2.1)."""
+        self.reply(transaction, ctx, 100, TRYING_REASON)
+
+    def finish(self, transaction: Transaction, status: int, ours: bool) -> None:
+        """The final reply is out: stop what runs downstream, and wait for the ACK or for stragglers."""
+        for client in transaction.clients:
+            client.due = 0
+        if transaction.state == TERMINATED:
+            return
+        self.stats.completed(status)
+        services = self.table.services
+        settings = self.table.settings
+        peer = transaction.peer
+        if not transaction.invite or peer is None or transaction.local:
+            services.timers.add(transaction, settings.linger)
+            return
+        if status >= 300:
+            if status == 401 or status == 407:  # no repetition of challenges (RFC 3261 section 26.3.2.4)
+                services.timers.add(transaction, settings.linger)
+                return
+            self.repeat_until_ack(transaction, peer.proto not in RELIABLE)
+        elif ours:
+            transaction.accepting = True
+            self.repeat_until_ack(transaction, True)
+        else:
+            services.timers.add(transaction, 64 * settings.t1)  # timer L of RFC 6026
+
+    def repeat_until_ack(self, transaction: Transaction, repeats: bool) -> None:
+        """Timers G and H: the final reply again at T1, 2 T1 … T2, until the ACK or fr_timeout."""
+        services = self.table.services
+        patience = transaction.answer_timeout()
+        transaction.deadline = services.clock.now() + patience
+        transaction.wait = self.table.settings.t1 if repeats else patience
+        services.timers.add(transaction, min(transaction.wait, patience))
+
+    def release(self, transaction: Transaction) -> None:
+        """The ACK came, or the script left the transaction alone: stay for stragglers only (timer I)."""
+        transaction.step(HEARD_ACK)
+        transaction.accepting = False
+        transaction.wait = 0.0
+        if transaction.state != TERMINATED:
+            for client in transaction.clients:
+                client.due = 0
+            seconds = self.table.settings.linger
+            self.table.services.timers.add(transaction, 64 * self.table.settings.t1 if is_accepted(transaction) else seconds)
+
+    def again(self, transaction: Transaction) -> None:
+        """A request came once more: the last reply, once more."""
+        transaction.step(HEARD_AGAIN)
+        if transaction.last and transaction.peer is not None:
+            self.table.services.network.send(transaction.last, transaction.peer)
+
+    def local_end(self, transaction: Transaction, status: int, message: Message | None) -> None:
+        """A request of our own, or one that was replicated, has its final answer."""
+        transaction.status = status
+        self.finish(transaction, status, False)
+        if transaction.observers is not None:
+            for observer in transaction.observers:
+                observer.answered(transaction, status, message)
+        promise = transaction.promise
+        if promise is not None:
+            transaction.promise = None
+            promise.complete(Answer(status, message))
+
+    # -- time
+
+    def client_timer(self, client: Client) -> None:
+        """Timers A, B, C, E and F of a branch."""
+        transaction = client.transaction
+        if transaction is None:
+            return
+        services = self.table.services
+        left = client.deadline - services.clock.now()
+        if left <= SOON:
+            if transaction.busy:
+                transaction.queue.append((client, None))
+            else:
+                self.give_up(transaction, client)
+            return
+        peer = client.peer
+        if client.wait <= 0.0 or peer is None or peer.proto in RELIABLE:
+            services.timers.add(client, left)
+            return
+        if client.step(REPEAT) & RESEND:
+            services.network.send(client.data, peer)
+            self.stats.request_retransmissions[min(client.repeated, 3)].inc()
+            client.repeated += 1
+        client.wait = min(2 * client.wait, self.table.settings.t2)
+        services.timers.add(client, client.wait if client.wait < left else left)
+
+    def give_up(self, transaction: Transaction, client: Client) -> None:
+        """No final reply in time: 408 for the branch, and a CANCEL if it ever rang (section 16.8)."""
+        if client.status >= 200 or transaction.status >= 200:
+            return
+        if client.status > 0 and transaction.invite:
+            self.stats.fr_inv_timeouts.inc()
+        else:
+            self.stats.fr_timeouts.inc()
+        if transaction.invite:
+            cancel_wanted(client, NO_ANSWER)
+        client.status = 408
+        self.negative(transaction, client, None)
+
+    def unreachable(self, client: Client) -> None:
+        """The network cannot deliver a branch that nobody answered yet: its next target, or 477 for it."""
+        transaction = client.transaction
+        if transaction is None or client.status > 0 or client.replied:
+            return
+        client.due = 0
+        targets = client.targets
+        edits = client.edits
+        if targets is not None and edits is not None and next_target(client, targets, transaction.ctx, edits):
+            if send_first(client, transaction.ctx, edits):
+                return
+        client.targets = None
+        client.status = SEND_FAILED
+        if transaction.busy:
+            transaction.queue.append((client, None))
+        else:
+            self.negative(transaction, client, None)
+
+    def nobody_at(self, proto: str, host: str, port: int) -> None:
+        """The network says that nobody listens there: the branches that wait for a first word from there fail."""
+        for client in list(self.table.clients.values()):
+            peer = client.peer
+            if client.status == 0 and peer is not None and peer.host == host and peer.port == port and peer.proto == proto:
+                self.unreachable(client)
+
+    def server_timer(self, transaction: Transaction) -> None:
+        """Timers G and H, or the end of lingering (I, J, L)."""
+        services = self.table.services
+        if transaction.accepting or (transaction.invite and transaction.state == COMPLETED and transaction.wait > 0.0):
+            left = transaction.deadline - services.clock.now()
+            if left > SOON:
+                if transaction.peer is not None:
+                    services.network.send(transaction.last, transaction.peer)
+                    self.stats.reply_retransmissions.inc()
+                transaction.wait = min(2 * transaction.wait, self.table.settings.t2)
+                services.timers.add(transaction, transaction.wait if transaction.wait < left else left)
+                return
+        if transaction.busy or transaction.held:
+            services.timers.add(transaction, self.table.settings.linger)
+        elif transaction.wait >= 0.0 and any([is_open(client) for client in transaction.clients]):
+            transaction.wait = -1.0  # once
+            services.timers.add(transaction, 64 * self.table.settings.t1)
+        else:
+            self.table.remove(transaction)
+
+
+def translated(ctx: Context) -> int:
+    """Make a 503 from downstream a 500, unless the script has written another status over it."""
+    if not any([a < STATUS_END for a, _, _ in ctx.edits.items]):
+        ctx.edits.replace(STATUS_AT, STATUS_END, "500")
+    return 500
+
+
+def is_open(client: Client) -> bool:
+    """Whether an INVITE branch that rang has still no final reply, so that its last words must be acknowledged."""
+    return client.invite and client.state == PROCEEDING
+
+
+def is_accepted(transaction: Transaction) -> bool:
+    """Whether an INVITE was answered by 2xx (RFC 6026)."""
+    return transaction.invite and 200 <= transaction.status < 300
+
+
+def is_elsewhere(client: Client) -> bool:
+    """Whether a failure asks for the next address of the same name: 503, or silence (RFC 3263 section 4.3)."""
+    if client.targets is None:
+        return False
+    if client.status == 503:
+        return client.reply is not None
+    return client.status == 408 and not client.replied
+
+
+__all__ = ["NOBODY", "OURSELVES", "Replies", "is_accepted", "is_elsewhere", "pick", "priority", "reply_peer"]

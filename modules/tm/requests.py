@@ -1,0 +1,261 @@
+"""Requests from clients: new, repeated, ACK and CANCEL (RFC 3261 sections 9.2, 16.10, 17.2)."""
+
+from typing import Final, final
+
+from pysips.core.answer import reply_peer
+from pysips.core.branches import from_message
+from pysips.core.context import Context, Ending
+from pysips.core.forward import Hop, next_hop, outgoing, socket_for
+from pysips.core.log import log
+from pysips.core.services import FAILED, Peer
+from pysips.core.waiting import CANCELLED
+from pysips.errors import SipError
+from pysips.sip.message import Message
+
+from .cancel import GAVE_UP, cancel_branches
+from .forking import (
+    ALLOW_NO_CANCEL, CODES, NO_AUTO_477, NO_DESTINATION, NO_DNS_FAILOVER, PASS_REASON, Relay, excuse,
+)  # fmt: skip
+from .replies import Replies, is_accepted
+from .table import OURSELVES, PLAN, Plan, Transaction, complete, request_key
+
+# What `newtran` answers beside 1 (new) and 0 (a retransmission, or an ACK that ends here).
+PASSING_ACK: Final = 2  # the ACK of a 2xx: to be sent on without state
+INCOMPLETE: Final = -9
+THERE_ALREADY: Final = -10
+
+E2E_ACK: Final = -2  # what t_check_trans returns for the ACK of a 2xx
+
+
+@final
+class Unanswered(Ending):
+    """When the script ends: a transaction that was neither answered nor sent on is let go (t_newtran alone)."""
+
+    __slots__ = ("replies",)
+
+    def __init__(self, replies: Replies) -> None:
+        self.replies: Replies = replies
+
+    def script_ended(self, ctx: Context) -> None:
+        transaction: Transaction | None = ctx.transaction
+        if transaction is None or transaction.forwarded or transaction.held or transaction.status >= 200:
+            return
+        if transaction.method != "ACK" and log.limited("tm:unanswered", 10.0):
+            log.warn("tm", f"the script left a {transaction.method} from {ctx.source} without answer and sent it nowhere")
+        self.replies.release(transaction)
+
+
+@final
+class Requests:
+    """The work on what clients send to a worker."""
+
+    __slots__ = ("replies", "table", "unanswered")
+
+    def __init__(self, replies: Replies) -> None:
+        self.replies: Replies = replies
+        self.table = replies.table
+        self.unanswered: Unanswered = Unanswered(replies)
+
+    def newtran(self, ctx: Context) -> int:
+        """Make the transaction of a request: 1; 0, PASSING_ACK, INCOMPLETE or THERE_ALREADY as above."""
+        if ctx.transaction is not None:
+            return THERE_ALREADY
+        message = ctx.message
+        if not complete(message):
+            return INCOMPLETE
+        table = self.table
+        if message.method == "ACK":
+            return self.ack(ctx)
+        key = request_key(message, message.method, table.settings)
+        found = table.servers.get(key)
+        if found is not None:
+            self.replies.again(found)
+            return 0
+        made = table.create(ctx, key)
+        made.peer = reply_peer(ctx)
+        if ctx.extra is not None and ctx.extra.get(CANCELLED):
+            made.cancelled = True
+        if table.observers:
+            made.observers = table.observers + (made.observers or [])
+        if made.observers is not None:
+            for observer in made.observers:
+                observer.created(made, ctx)
+        if made.invite and table.settings.auto_100:
+            self.replies.trying(made, ctx)
+        return 1
+
+    def newtran_alone(self, ctx: Context) -> int:
+        """The same for a script that may leave it at that: if it does, the transaction is let go at its end."""
+        made = self.newtran(ctx)
+        if made == 1:
+            ctx.when_ended(self.unanswered)
+        return made
+
+    def ack(self, ctx: Context) -> int:
+        """An ACK: 0 if it ends here, PASSING_ACK if it goes on."""
+        message = ctx.message
+        found = self.table.of_request(message, "INVITE")
+        if found is not None and not is_accepted(found):
+            self.replies.release(found)
+            return 0
+        found = self.of_dialog(ctx)
+        if found is not None and found.relayed == OURSELVES:
+            self.replies.release(found)
+            return 0
+        return PASSING_ACK
+
+    def of_dialog(self, ctx: Context) -> Transaction | None:
+        """The INVITE transaction whose 2xx this ACK acknowledges; its observers hear of it."""
+        found = self.table.of_dialog(ctx.message)
+        if found is not None and found.observers is not None:
+            for observer in found.observers:
+                observer.acknowledged(found, ctx)
+        return found
+
+    def check(self, ctx: Context) -> int:
+        """t_check_trans: 1 for the ACK or CANCEL of a transaction here, 0 for a retransmission, E2E_ACK, or -1."""
+        message = ctx.message
+        if not complete(message):
+            return -1
+        method = message.method
+        if method == "CANCEL":
+            return 1 if self.table.of_request(message, "INVITE") is not None else -1
+        if ctx.transaction is not None:
+            return 1
+        if method == "ACK":
+            found = self.table.of_request(message, "INVITE")
+            if found is not None and not is_accepted(found):
+                self.replies.release(found)
+                ctx.transaction = found
+                return 1
+            return E2E_ACK if self.table.of_dialog(message) is not None else -1
+        found = self.table.of_request(message, method)
+        if found is None:
+            return -1
+        self.replies.again(found)
+        return 0
+
+    # -- t_relay
+
+    async def relay(self, ctx: Context, flags: int, hop: Hop | None) -> int:
+        """See t_relay in __init__.py; hop: the outbound proxy."""
+        transaction: Transaction | None = ctx.transaction
+        fresh = transaction is None
+        if fresh:
+            made = self.newtran(ctx)
+            if made == PASSING_ACK:
+                return await self.pass_ack(ctx, hop)
+            if made <= 0:
+                return made if made == 0 else -2
+            transaction = ctx.transaction
+        assert transaction is not None
+        message = ctx.message
+        if message.method == "ACK":
+            self.replies.release(transaction)
+            return 1
+        if flags:
+            set_flags(transaction, message, flags)
+        if not fresh and ctx.request is None:
+            transaction.peer = reply_peer(ctx)  # force_rport() may have come since
+        if message.method == "CANCEL" and self.cancel(transaction, ctx):
+            return 1
+        error = self.refusal(transaction, ctx)
+        if error:
+            return CODES[error]
+        work = Relay(transaction, ctx, hop)
+        waiting = work.step(None)
+        while waiting is not None:
+            waiting = work.step(await waiting)
+        error = self.refusal(transaction, ctx)
+        if error:
+            return CODES[error]
+        if work.send():
+            return 1
+        if fresh and not flags & NO_AUTO_477:
+            code, reason = excuse(work.error)
+            if self.replies.reply(transaction, ctx, code, reason) > 0:
+                return 0
+        if fresh:
+            ctx.when_ended(self.unanswered)
+        return CODES[work.error]
+
+    def refusal(self, transaction: Transaction, ctx: Context) -> int:
+        """Why no branch may begin: NO_DESTINATION, or 0. A request cancelled before its first branch is answered 487."""
+        if transaction.cancelled and not transaction.clients and transaction.status < 200:
+            self.replies.reply(transaction, ctx, 487, "Request Terminated")
+        if transaction.cancelled or transaction.no_new_branches or transaction.status >= 200:
+            return NO_DESTINATION
+        return 0
+
+    async def pass_ack(self, ctx: Context, hop: Hop | None) -> int:
+        """Send the ACK of a 2xx on without state (section 16.11): 1, or t_relay's error."""
+        branch = from_message(ctx)
+        try:
+            to = hop if hop is not None and not branch.dst else next_hop(branch)
+        except SipError:
+            return -4
+        services = ctx.services
+        proto = to.proto or (branch.socket.proto if branch.socket is not None else "")
+        targets = services.resolver.known(to.host, to.port, proto)
+        if targets is None:
+            targets = await services.resolver.ask(to.host, to.port, proto)
+        for target in targets:
+            socket = socket_for(services, target, branch.socket, ctx.source.socket)
+            if socket is not None:
+                data = outgoing(ctx, branch, socket, self.table.next_branch())
+                if services.network.send(data, Peer(target.proto, target.host, target.port, socket)) != FAILED:
+                    return 1
+        return -6 if targets else -4
+
+    # -- CANCEL
+
+    def cancel(self, transaction: Transaction, ctx: Context) -> bool:
+        """A CANCEL with its own transaction: answer it and cancel the INVITE's branches; False if there is none."""
+        found = self.table.of_request(ctx.message, "INVITE")
+        if found is None:
+            return False
+        self.replies.reply(transaction, ctx, 200, "canceling")
+        reason = self.reason(transaction, ctx)
+        found.cancelled = True
+        if found.observers is not None:
+            for observer in found.observers:
+                observer.cancelled(found, ctx)
+        if found.status >= 200:
+            return True
+        cancel_branches(found, reason)
+        self.end_placeholder(found)
+        return True
+
+    def end_placeholder(self, found: Transaction) -> None:
+        """A cancelled INVITE with nothing but a placeholder for branches to come ends at once."""
+        active = found.clients[found.first :]
+        if len(active) == 1 and active[0].phony >= 0 and active[0].status < 200:
+            active[0].status = 487
+            self.replies.negative(found, active[0], None)
+
+    def reason(self, transaction: Transaction, ctx: Context) -> str:
+        """The Reason line for the CANCELs: the script's, the client's if it is to be passed on, or our own."""
+        plan: Plan | None = ctx.noted(PLAN)
+        if plan is not None and plan.reason:
+            return plan.reason
+        if transaction.pass_reason:
+            message = ctx.message
+            lines = [message.text[slice(*message.span(k))] for k in message.find("Reason")]
+            if lines:
+                return "".join(lines)
+        return GAVE_UP
+
+
+def set_flags(transaction: Transaction, message: Message, flags: int) -> None:
+    """Take over the flags of t_relay that last."""
+    if flags & NO_DNS_FAILOVER:
+        transaction.no_failover = True
+    if flags & PASS_REASON:
+        transaction.pass_reason = True
+    if flags & ALLOW_NO_CANCEL:
+        value = message.header("Request-Disposition")
+        if value is not None and "no-cancel" in [word.strip().lower() for word in value.split(",")]:
+            transaction.multi_200 = True
+
+
+__all__ = ["E2E_ACK", "PASSING_ACK", "Requests"]
