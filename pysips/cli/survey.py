@@ -1,20 +1,21 @@
 """Everything that the core and the modules of this installation declare, and where it stands in their files."""
 
+import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pysips.modules
+import pysips
 from pysips.core import exports
 from pysips.core.exports import Module
 from pysips.core.functions import Core
-from pysips.core.registry import find_class
+from pysips.core.registry import MODULES, find_class
 from pysips.errors import ModuleError
 from pysips.script.catalogue import FunctionSpec, Parameter, Route
 
-PACKAGE = Path(pysips.modules.__file__).resolve().parent.parent
+PACKAGE = Path(pysips.__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Item:
 
 def names() -> list[str]:
     """The modules of this installation."""
-    return sorted(found.name for found in pkgutil.iter_modules(pysips.modules.__path__))
+    return sorted(found.name for found in pkgutil.iter_modules(importlib.import_module(MODULES).__path__))
 
 
 def module(name: str) -> Module:
