@@ -9,7 +9,7 @@ Facts:
 
 from typing import Final
 
-from .grammar import is_token
+from .grammar import is_token as is_token
 
 OTHER: Final = "-"  # the first line, and every header that has no letter of its own
 FOLD: Final = " "  # a continuation of the line above (RFC 3261 section 7.3.1)
