@@ -4,9 +4,6 @@ The functions stand in the functions_*.py beside this file, by idea (OpenSIPS ma
 transformations).
 """
 
-import importlib.util
-from typing import Any
-
 from pysips.script.catalogue import TransformSpec, VariableSpec
 
 from .functions_branches import BranchFunctions
@@ -15,6 +12,8 @@ from .functions_log import LogFunctions
 from .functions_sending import SendingFunctions
 from .functions_uri import UriFunctions
 from .functions_values import ValueFunctions
+from .transforms import transforms
+from .variables import variables
 
 
 class Core(UriFunctions, FlagFunctions, BranchFunctions, SendingFunctions, ValueFunctions, LogFunctions):
@@ -26,16 +25,7 @@ class Core(UriFunctions, FlagFunctions, BranchFunctions, SendingFunctions, Value
         self.buffer_size = int(known["xlog_buf_size"])
 
     def variables(self) -> list[VariableSpec]:
-        return offered("variables")
+        return variables(self.services)
 
     def transforms(self) -> list[TransformSpec]:
-        return offered("transforms")
-
-
-def offered(what: str) -> list[Any]:
-    """What core/variables.py and core/transforms.py give."""
-    name = f"pysips.core.{what}"
-    if importlib.util.find_spec(name) is None:
-        return []
-    made: list[Any] = getattr(importlib.import_module(name), what)()
-    return made
+        return transforms()

@@ -13,7 +13,7 @@ from typing import Final, Generic, TypeVar, final
 
 from pysips.errors import BadName
 from pysips.script.catalogue import Apply, Ctx, Getter, Read, TransformSpec
-from pysips.script.ere import compile_ere
+from pysips.script.regex import compile_ere
 from pysips.script.values import Value, printed, text_of
 
 from .log import log

@@ -21,7 +21,7 @@ TRANSFORMS: Final[dict[tuple[str, str], TransformSpec]] = {
 }
 
 
-def core_transforms() -> list[TransformSpec]:
+def transforms() -> list[TransformSpec]:
     """All of them, for the core's declarations."""
     return list(TRANSFORMS.values())
 
