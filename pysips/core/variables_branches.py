@@ -13,12 +13,11 @@ from pysips.script.values import Value, number_of, text_of
 from pysips.sip.rewrite import is_one_line
 
 from . import branches
-from .branches import Q_UNSET, Branch
+from .branches import HIGHEST_Q, Q_UNSET, Branch, q_text
 from .flags import FlagNames
 from .variable_binding import MODULE, joined, number_at, refused, stored, text_name
 from .variables_flags import bits_of, flag_names
 from .variables_transport import find_socket
-from .variables_uri import HIGHEST_Q, q_text
 
 WORDS: Final = ("uri", "duri", "q", "path", "flags", "socket")
 
@@ -32,7 +31,7 @@ def read_uri(branch: Branch) -> Value:
 
 
 def read_q(branch: Branch) -> Value:
-    return q_text(branch.q)
+    return "" if branch.q < 0 else q_text(branch.q)
 
 
 def write_uri(ctx: Ctx, branch: Branch, value: Value) -> bool:

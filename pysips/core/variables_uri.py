@@ -13,11 +13,11 @@ from pysips.sip.rewrite import is_one_line
 from pysips.sip.text import number
 from pysips.sip.uri import HIGHEST_PORT, Uri, host_port, parse_uri, user_of
 
+from .branches import HIGHEST_Q, contacts
 from .log import log
 from .services import DEFAULT_PORTS
 from .variable_binding import refused, simple
 
-HIGHEST_Q: Final = 1000
 PROTOCOLS: Final = {"udp": 1, "tcp": 2, "tls": 3, "sctp": 4, "ws": 5, "wss": 6}
 OTHER_PROTOCOL: Final = 18
 
@@ -227,20 +227,9 @@ def set_q_of_uri(ctx: Ctx, value: Value) -> int:
     return 1
 
 
-def q_text(q: int) -> str:
-    """A q of thousandths as it stands in a Contact: `0.3`, `1`, empty where it is unset."""
-    if q < 0:
-        return ""
-    return "1" if q >= HIGHEST_Q else "0." + str(HIGHEST_Q + q)[1:].rstrip("0") if q else "0"
-
-
 def destinations(ctx: Ctx) -> Value:
     """$ds: the rewritten Request-URI and the added branches, as a Contact header of a redirection."""
-    found = [(ctx.uri, ctx.q)] if ctx.uri else []
-    found += [(branch.uri, branch.q) for branch in ctx.branches]
-    if not found:
-        return None
-    return "Contact: " + ", ".join(f"<{uri}>" + (f";q={q_text(q)}" if q >= 0 else "") for uri, q in found)
+    return contacts(ctx).removesuffix("\r\n") or None
 
 
 def uri_variables() -> list[VariableSpec]:
