@@ -9,10 +9,10 @@ from .letters import options_of
 
 def check(file: str, wishes: dict[str, Any], quiet: bool = False) -> int:
     """Check a script and start nothing; 0, or ConfigError with all complaints."""
-    from pysips.core import program
+    from pysips.core import loading
     from pysips.script.complaints import verdict
 
-    program.load(file, options_of(file, wishes))
+    loading.load(file, options_of(file, wishes))
     if not quiet:
         click.echo(verdict([]))
     return 0

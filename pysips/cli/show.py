@@ -12,9 +12,9 @@ from pysips.core.options import Options
 @click.argument("route", required=False)
 def command(file: str, route: str | None) -> int:
     """Print the Python that the script FILE, or one ROUTE of it, is compiled to."""
-    from pysips.core import program
+    from pysips.core import loading
 
-    text = program.load(file, Options(file)).compiled.source_of(route)
+    text = loading.load(file, Options(file)).compiled.source_of(route)
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.syntax import Syntax

@@ -141,6 +141,10 @@ class Context:
         elif ending not in self.at_end:
             self.at_end.append(ending)
 
+    def assertion_failed(self, text: str) -> None:
+        """The script's assert() was false: said, noted in `err`, and error_route runs (script-language manual, asserts)."""
+        self.program.assertion_failed(self, text)
+
     def run_async(self, call: Any, resume: Any, timeout: int) -> Any:
         """The script's async(): begin `call`, end this script, run `resume` later with the same transaction."""
         return self.program.hooks.run_async(self, call, resume, timeout)

@@ -1,7 +1,6 @@
 """A checked and compiled script: its routes by kind and name, its modules, its own names and addresses.
 
-`load` goes through all stages and collects every complaint of every stage before it gives up:
-read → parse → configuration → modules and their parameters → names and types → compile → the modules' own checks.
+`core/loading.py` makes it.
 """
 
 import os
@@ -10,22 +9,19 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pysips import __version__
-from pysips.errors import BadName, Complaint, ConfigError, ModuleError, Place
-from pysips.script import check, compile, config, nodes, parse, source
+from pysips.script import compile, config, nodes
 from pysips.script.values import Value
 from pysips.sip.message import Message, read
 
 from . import waiting
-from .addresses import addresses_of
-from .context import EVENT, REQUEST, STARTUP, TIMER, Context
+from .context import ERROR, EVENT, LOCAL, REPLY, REQUEST, STARTUP, TIMER, Context, ErrorInfo
 from .events import Events
-from .functions import Core
 from .hooks import Hooks
 from .log import log
 from .options import Options
 from .receive import QUIET_SECONDS, CoreStats
 from .registry import Registry
-from .services import DEFAULT_PORTS, Peer, Services, Socket
+from .services import Peer, Services, Socket
 from .stats import Cells, Statistics
 
 DUMMY: Final = (
@@ -121,6 +117,14 @@ class Program:
             ctx.params = params
         self.start(ctx, route, _nothing)
 
+    def assertion_failed(self, ctx: Context, text: str) -> None:
+        """See Context.assertion_failed."""
+        log.crit("core:assert", f"ASSERTION FAILED - {text}")
+        ctx.err = ErrorInfo(4, 1, "assertion failed", 500, "server error")
+        route = self.routes.get(("error_route", ""))
+        if route is not None and ctx.kind not in (ERROR, REPLY, LOCAL):
+            self.start(ctx, route, _nothing)
+
     def launch(self, call: Callable[[], Any], resume: Callable[[Context], Any] | None, text: Value) -> int:
         """Begin `call` with a context of its own; `resume` follows with the text as its first parameter. Always 1."""
         ctx = self.dummy_context(REQUEST)
@@ -160,84 +164,3 @@ def _no_answer(ctx: Context) -> None:
 
 def _logged(ctx: Context, problem: BaseException) -> None:
     ctx.program.tell_failure(problem, "a route failed")
-
-
-def load(path: str, options: Options) -> Program:
-    """Read, check and compile a script with its modules; raises ConfigError with all that is wrong."""
-    return load_source(source.of_file(path, options.preprocessor), options)
-
-
-def load_source(text: source.Source, options: Options) -> Program:
-    """The same for a text already read."""
-    script, complaints = parse.parse_source(text)
-    settings = config.read(script, complaints)
-    program = Program(script, settings, options)
-    load_modules(program, complaints)
-    make_sockets(program, complaints)
-    check.check(script, program.registry, complaints)
-    if complaints:
-        raise ConfigError(complaints)
-    program.compiled = compile.compile_script(script, program.registry)
-    program.routes = program.compiled.routes
-    if settings.globals["disable_stateless_fwd"] is None:
-        program.forwards_stateless = program.compiled.calls("forward")
-    for sentence in program.registry.configure(program):
-        complaints.append(Complaint(Place(text.file, 1), sentence))
-    if complaints:
-        raise ConfigError(complaints)
-    return program
-
-
-def load_modules(program: Program, complaints: list[Complaint]) -> None:
-    """`mpath`, `loadmodule` and `modparam`, in the script's order."""
-    registry = program.registry
-    registry.add("core", Core())
-    for step in program.config.steps:
-        try:
-            if isinstance(step, config.LoadModule):
-                registry.load(step.name)
-            elif isinstance(step, config.ModParam):
-                registry.set_param(step.modules, step.name, step.value)
-        except (ModuleError, BadName) as problem:
-            complaints.append(Complaint(step.place, str(problem)))
-    for sentence in registry.tie():
-        complaints.append(Complaint(Place(program.script.file, 1), f"failed to solve module dependencies: {sentence}"))
-
-
-def make_sockets(program: Program, complaints: list[Complaint]) -> None:
-    """`socket=`, `-l`, `alias=` and the advertised addresses."""
-    settings = program.config
-    known = settings.globals
-    for wanted in settings.sockets:
-        try:
-            hosts = addresses_of(wanted.host)
-        except ModuleError as problem:
-            complaints.append(Complaint(wanted.place, str(problem)))
-            continue
-        if f"proto_{wanted.proto}" not in program.registry.loaded:
-            complaints.append(
-                Complaint(
-                    wanted.place, f"no module handles protocol {wanted.proto}",
-                    f'loadmodule "proto_{wanted.proto}.so"',
-                )  # fmt: skip
-            )
-        default = DEFAULT_PORTS.get(wanted.proto, 5060)
-        for host in hosts:
-            for port, advertised_port in wanted.ports or ((default, 0),):
-                advertised = wanted.advertised_host or str(known["advertised_address"] or program.options.advertised)
-                made = Socket(
-                    len(program.sockets), wanted.proto, host, port, advertised,
-                    advertised_port or int(known["advertised_port"] or 0), wanted.tag, wanted.anycast,
-                )  # fmt: skip
-                program.sockets.append(made)
-                program.own(host, port)
-                if made.advertised_host or made.advertised_port:
-                    program.own(made.advertised_host or host, made.advertised_port or port)
-    for alias in settings.aliases:
-        program.own(alias.host, alias.port)
-        if alias.subdomains:
-            program.subdomains.append(alias.host.lower())
-    if not program.sockets:
-        complaints.append(
-            Complaint(Place(program.script.file, 1), "no socket to listen on", "socket=udp:127.0.0.1:5060 (or -l udp:127.0.0.1:5060)")
-        )

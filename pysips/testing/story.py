@@ -12,7 +12,7 @@
 from collections import deque
 from typing import Any
 
-from pysips.core import program
+from pysips.core import loading
 from pysips.core.log import log
 from pysips.core.options import Options
 from pysips.core.receive import Door
@@ -34,7 +34,7 @@ class Story:
 
     def __init__(self, script: str, modules: str = "", head: str = HEAD) -> None:
         lines = "".join(f'loadmodule "{name}.so"\n' for name in modules.split())
-        self.program = program.load_source(source.from_text(head + lines + script), Options())
+        self.program = loading.load_source(source.of_text(head + lines + script, "story.cfg"), Options("story.cfg"))
         self.net, self.clock, self.resolver = fakes.fill(self.program.services)
         self.door = Door(self.program.services, self.program)
         self.parties: dict[tuple[str, int], Party] = {}

@@ -1,0 +1,116 @@
+"""From a script's text to a Program: every stage, and every complaint of every stage before it gives up.
+
+read → parse → configuration → modules and their parameters → sockets → names and types → compile → the modules' own
+checks.
+"""
+
+from pathlib import Path
+
+from pysips import modules
+from pysips.errors import BadName, Complaint, ConfigError, ModuleError, Place
+from pysips.script import check, compile, config, parse, source
+from pysips.script.sockets import BadValue, SocketWish, parse_listener
+
+from .addresses import addresses_of
+from .functions import Core
+from .options import Options
+from .program import Program
+from .services import DEFAULT_PORTS, Socket
+
+
+
+def load(path: str, options: Options) -> Program:
+    """Read, check and compile a script with its modules; raises ConfigError with all that is wrong."""
+    return load_source(source.of_file(path, options.preprocessor), options)
+
+
+def load_source(text: source.Source, options: Options) -> Program:
+    """The same for a text already read."""
+    script, complaints = parse.parse_source(text)
+    settings = config.read(script, complaints)
+    program = Program(script, settings, options)
+    load_modules(program, complaints)
+    make_sockets(program, complaints)
+    check.check(script, program.registry, complaints)
+    if complaints:
+        raise ConfigError(complaints)
+    program.compiled = compile.compile_script(script, program.registry)
+    program.routes = program.compiled.routes
+    if settings.globals["disable_stateless_fwd"] is None:
+        program.forwards_stateless = program.compiled.calls("forward")
+    for sentence in program.registry.configure(program):
+        complaints.append(Complaint(Place(text.file, 1), sentence))
+    if complaints:
+        raise ConfigError(complaints)
+    return program
+
+
+def load_modules(program: Program, complaints: list[Complaint]) -> None:
+    """`mpath`, `loadmodule` and `modparam`, in the script's order."""
+    registry = program.registry
+    registry.add("core", Core())
+    for path in program.config.module_paths:
+        if Path(path).is_dir() and path not in modules.__path__:
+            modules.__path__.append(path)
+    for step in program.config.steps:
+        try:
+            if isinstance(step, config.LoadModule):
+                registry.load(step.name)
+            else:
+                registry.set_param(step.modules, step.name, step.value)
+        except (ModuleError, BadName) as problem:
+            complaints.append(program.script.complaint(step.place, str(problem)))
+    for sentence in registry.tie():
+        complaints.append(Complaint(Place(program.script.file, 1), f"failed to solve module dependencies: {sentence}"))
+
+
+def make_sockets(program: Program, complaints: list[Complaint]) -> None:
+    """`socket=`, `-l`, `alias=` and the advertised addresses."""
+    settings = program.config
+    wishes = list(settings.sockets)
+    command_line = Place("command line", 1)
+    for listener in program.options.listeners:
+        try:
+            wishes.append(parse_listener(listener, command_line))
+        except BadValue as problem:
+            complaints.append(Complaint(command_line, f"-l {listener}: {problem}", problem.cure))
+    for wish in wishes:
+        make_socket(program, wish, complaints)
+    for alias in settings.aliases:
+        program.own(alias.host, alias.port)
+        if alias.subdomains:
+            program.subdomains.append(alias.host.lower())
+    if not wishes and not settings.bonds:
+        cure = "socket=udp:127.0.0.1:5060 (or -l udp:127.0.0.1:5060)"
+        complaints.append(Complaint(Place(program.script.file, 1), "no socket to listen on", cure))
+
+
+def make_socket(program: Program, wish: SocketWish, complaints: list[Complaint]) -> None:
+    """One `socket=`: as many sockets as it has addresses and ports."""
+    known = program.config.globals
+
+    def complain(message: str, cure: str = "") -> None:
+        complaints.append(program.script.complaint(wish.place, message, cure))
+
+    if f"proto_{wish.proto}" not in program.registry.loaded:
+        complain(f"no module handles protocol {wish.proto}", f'loadmodule "proto_{wish.proto}.so"')
+    if wish.proxy_in or wish.proxy_out:
+        complain("proxy_protocol is known to OpenSIPS 4.0, not in PySIPS yet")
+    try:
+        hosts = addresses_of(wish.host)
+    except ModuleError as problem:
+        complain(str(problem))
+        return
+    general = program.options.advertised or str(known["advertised_address"] or "")
+    for host in hosts:
+        for port, advertised_port in wish.ports or ((DEFAULT_PORTS.get(wish.proto, 5060), 0),):
+            made = Socket(
+                len(program.sockets), wish.proto, host, port, wish.advertised_host or general,
+                advertised_port or int(known["advertised_port"] or 0), wish.tag, wish.anycast,
+            )  # fmt: skip
+            program.sockets.append(made)
+            program.own(host, port)
+            if made.advertised_host or made.advertised_port:
+                program.own(made.advertised_host or host, made.advertised_port or port)
+            if wish.subdomains:
+                program.subdomains.append((made.advertised_host or host).lower())
