@@ -252,5 +252,6 @@ def uri_variables() -> list[VariableSpec]:
         simple("dd", part(next_hop, host), set_hop_host, "The host of the next hop."),
         simple("dp", part(next_hop, port), set_hop_port, "The port of the next hop."),
         simple("dP", part(next_hop, protocol), None, "The transport of the next hop."),
+        simple("path", lambda ctx: ctx.path or None, None, "The Path that the message will carry as Route."),
         simple("ds", destinations, None, "Request-URI and branches as a Contact header."),
     ]

@@ -142,7 +142,7 @@ READ = [
     ("$socket_out(forced)", None), ("$fs", None), ("$Ri", "192.0.2.1"), ("$Rp", 5060), ("$af", "INET"),
     ("$proto", "udp"), ("$pr", "udp"), ("$proxy_protocol(src_ip)", None), ("$msg.is_request", 1),
     ("$msg.type", "request"),
-    ("$mf", ""), ("$bf", ""), ("$err.class", 0), ("$err.info", ""), ("$rc", 1), ("$retcode", 1),
+    ("$mf", ""), ("$bf", ""), ("$path", None), ("$err.class", 0), ("$err.info", ""), ("$rc", 1), ("$retcode", 1),
     ("$argv(site)", "ber"), ("$argv(empty)", None), ("$argv(none)", None), ("$Ts", 1_700_000_000), ("$Tsm", 250_000),
     ("$TS", 1_600_000_000), ("$time(%Y)", "2023"), ("$C(rx)", ""), ("$$", "$"), ("$branch", None),
     ("$cT", "multipart/mixed;boundary=bb"), ("$(cT[0])", "text/plain"), ("$(cT[-1])", "application/sdp"),
