@@ -1,7 +1,7 @@
-"""proto_udp: SIP over UDP. The sockets themselves are `net/udp.py`'s, opened by the supervisor."""
+"""proto_udp: SIP over UDP sockets (OpenSIPS: proto_udp)."""
 
 from pysips.core.exports import Module, param
 
 
 class ProtoUdp(Module):
-    udp_port: int = param(5060, low=1, high=65535, help="The port of sockets that name none.")
+    default_port: int = param(5060, low=1, high=65535, name="udp_port", help="The port of a socket that names none.")

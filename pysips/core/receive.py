@@ -16,7 +16,7 @@ from .answer import send_reply
 from .context import ERROR, REPLY, REQUEST, Context, ErrorInfo
 from .forward import is_local_via, relay_reply
 from .log import log
-from .services import Peer, Services
+from .services import Peer, Receiver, Services
 from .stats import Statistics
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class CoreStats:
 
 
 @final
-class Door:
+class Door(Receiver):
     """Takes what the sockets bring to one worker."""
 
     __slots__ = ("main", "main_reply", "program", "runs", "services", "slot", "slots", "stats", "strict")

@@ -18,6 +18,7 @@ BEAT: Final = 0  # grows a few times a second
 PID: Final = 1
 STATE: Final = 2
 BORN: Final = 3  # unix seconds
+LIVES: Final = 4  # how many processes sat here so far
 
 STARTING: Final = 0
 RUNNING: Final = 1
@@ -33,18 +34,19 @@ class Board:
         self.cells = memoryview(self.memory).cast("q")
 
     def own(self, row: int) -> "memoryview[int]":
-        """BEAT, PID, STATE, BORN of a process."""
+        """BEAT, PID, STATE, BORN, LIVES of a process."""
         return self.cells[row * ROW : row * ROW + OWN]
 
     def numbers(self, row: int) -> "memoryview[int]":
         """The statistics of a process."""
         return self.cells[row * ROW + OWN : (row + 1) * ROW]
 
-    def take_seat(self, row: int, pid: int, born: int) -> None:
-        """Whoever was forked for this row is starting; its counters go on from the one before."""
+    def take_seat(self, row: int, born: int) -> None:
+        """A process is about to be forked for this row; its counters go on from the one before."""
         own = self.own(row)
         own[BEAT] += 1
-        own[PID], own[STATE], own[BORN] = pid, STARTING, born
+        own[LIVES] += 1
+        own[PID], own[STATE], own[BORN] = 0, STARTING, born
 
     def forget(self, row: int, indexes: list[int]) -> None:
         """Live things ended with their process."""

@@ -3,7 +3,7 @@
 import os
 
 from pysips.core.stats import Statistics
-from pysips.runtime.counters import BEAT, BORN, PID, RUNNING, STATE, Board, SharedCells
+from pysips.runtime.counters import BEAT, BORN, LIVES, PID, RUNNING, STATE, Board, SharedCells
 
 
 def test_a_sum_over_processes() -> None:
@@ -45,8 +45,8 @@ def test_a_seat_knows_who_sits_there() -> None:
     board = Board(2)
     board.own(1)[STATE] = RUNNING
     before = board.own(1)[BEAT]
-    board.take_seat(1, 4711, 1_700_000_000)
+    board.take_seat(1, 1_700_000_000)
     own = board.own(1)
-    assert (own[PID], own[STATE], own[BORN]) == (4711, 0, 1_700_000_000)
+    assert (own[PID], own[STATE], own[BORN], own[LIVES]) == (0, 0, 1_700_000_000, 1)
     assert own[BEAT] != before
     assert SharedCells(board, 1).total(0) == 0

@@ -1,0 +1,60 @@
+"""The way out of one worker: each transport's sockets, and the siblings (`core.services.Network`)."""
+
+import socket
+from typing import Final, Protocol, final
+
+from pysips.core.services import FAILED, Network, Peer, Receiver, Socket, Watcher
+
+from .tcp import Tcp
+from .udp import Udp, UdpCounters
+
+UDP: Final = "udp"
+
+
+class Siblings(Protocol):
+    """The other workers: `runtime/handover.py`."""
+
+    def message(self, seat: int, data: bytes, peer: Peer) -> None: ...
+
+
+@final
+class WorkerNetwork(Network):
+    """udp: by the number of the SIP socket, None for those of other transports."""
+
+    __slots__ = ("siblings", "tcp", "udp")
+
+    def __init__(self, udp: "list[Udp | None]", tcp: Tcp | None, siblings: Siblings) -> None:
+        self.udp: list[Udp | None] = udp
+        self.tcp: Tcp | None = tcp
+        self.siblings: Siblings = siblings
+
+    def send(self, data: bytes, peer: Peer, watcher: Watcher | None = None) -> int:
+        """See `core.services.Network`."""
+        if peer.proto == UDP:
+            udp = self.udp[peer.socket.index]
+            return FAILED if udp is None else udp.send(data, peer.host, peer.port)
+        tcp = self.tcp
+        return FAILED if tcp is None else tcp.send(data, peer, watcher)
+
+    def pass_on(self, slot: int, data: bytes, peer: Peer) -> None:
+        """See `core.services.Network`."""
+        self.siblings.message(slot, data, peer)
+
+    def close(self, connection: int) -> bool:
+        """See `core.services.Network`."""
+        return self.tcp is not None and self.tcp.close(connection)
+
+    def keep(self, connection: int, seconds: int) -> None:
+        """See `core.services.Network`."""
+        if self.tcp is not None:
+            self.tcp.keep(connection, seconds)
+
+
+def udp_of(
+    wheres: list[Socket], socks: list[socket.socket], receiver: Receiver, counters: UdpCounters
+) -> "list[Udp | None]":
+    """The UDP sockets of one slot, by the number of the SIP socket."""
+    return [
+        Udp(sock, where, receiver, counters) if where.proto == UDP else None
+        for where, sock in zip(wheres, socks, strict=True)
+    ]

@@ -1,0 +1,204 @@
+"""From a path and the command line's wishes to a running server.
+
+The order matters: read and check the script (nothing is touched before that) → log → background → sockets, which may
+need root → pid file and run-time folder → root folder, user and group → the supervisor.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from pysips import __version__
+from pysips.core import loading
+from pysips.core.log import NOTICE, log
+from pysips.core.options import Options
+from pysips.core.program import Program
+from pysips.errors import PysipsError
+from pysips.net.endpoint import is_here, open_slots
+
+from . import daemon
+from .attendant import Attendant
+from .counters import PID, Board
+from .handover import Mailboxes
+from .ownership import Ownership
+from .server import Seat, Server
+from .supervisor import Supervisor
+from .worker import Worker
+
+DEBUG_LEVEL: Final = 4
+DEBUG_WORKERS: Final = 2
+MOST_LEVEL: Final = 4
+
+
+def main(options: Options) -> int:
+    """Run a server until it is stopped; its exit code. Raises PysipsError (ConfigError too) if it cannot start."""
+    program = loading.load(options.file, options)
+    begin_log(program, options)
+    if options.daemon and options.pid_file:
+        other = daemon.alive(Path(options.pid_file))
+        if other:
+            raise daemon.CannotStart(f"{options.pid_file}: a server runs already, as process {other}")
+    herald = daemon.detach() if options.daemon else daemon.Herald(None)
+    try:
+        code = serve(program, options, herald)
+    except PysipsError as problem:
+        if not options.daemon:
+            raise
+        log.error("boot", str(problem))
+        code = problem.exit_code
+    herald.say(code)
+    return code
+
+
+def serve(program: Program, options: Options, herald: daemon.Herald) -> int:
+    """Open what is to be opened, become who is to be become, and let the supervisor run."""
+    known = program.config.globals
+    root = options.root_folder or str(known["chroot"] or "")
+    who = daemon.identity(options.user, options.group)
+    daemon.many_descriptors()
+    server = build(program, options, root, who)
+    files = pid_files(options, who)
+    try:
+        if root:
+            daemon.enter_root(root)
+        if who is not None:
+            daemon.become(who)
+        folder = options.work_folder or (
+            str(known["workdir"]) if options.daemon or "workdir" in program.config.given else ""
+        )
+        if folder:
+            daemon.enter_folder(folder)
+
+        def started() -> None:
+            for line in banner(server):
+                log.notice("boot", line)
+                if log.level < NOTICE and not options.daemon:
+                    print(line, file=sys.stderr, flush=True)
+            herald.say(0)
+
+        supervisor = Supervisor(server, enter, float(known["shutdown_time"] or 0))
+        return supervisor.run(started)
+    finally:
+        for file in files:
+            file.remove()
+
+
+def build(program: Program, options: Options, root: str, who: tuple[int, int] | None) -> Server:
+    """Everything that the processes share. Raises CannotListen, CannotStart."""
+    statistics = program.statistics
+    for name in ("udp_dropped", "udp_failed", "udp_unreachable", "tcp_refused", "tcp_failed"):
+        statistics.counter("net", name)
+    statistics.counter("net", "tcp_connections", no_reset=True)
+    statistics.counter("net", "handover_dropped")
+    statistics.counter("net", "tables_refused")
+    workers = number_of_workers(program, options)
+    seats = [Seat(slot, slot, "SIP receiver") for slot in range(workers)]
+    seats.append(Seat(workers, -1, "attendant"))
+    run = daemon.RunFolder(options.file, program.sockets, root, who)
+    backlog, tos = int(program.config.globals["tcp_socket_backlog"] or 10), int(program.config.globals["tos"] or 0)
+    for where in program.sockets:
+        if not is_here(where.host):
+            log.notice("boot", f"{where.name}: this machine does not have the address now")
+        for seat, sock in zip(seats, open_slots(where, workers, backlog, tos), strict=False):
+            seat.sockets.append(sock)
+    path = Path("/") / run.path.relative_to(root) if root else run.path
+    started = time.time()
+    program.started = started
+    return Server(
+        program, seats, workers, Board(len(seats)), Mailboxes(len(seats)), Ownership(workers), path, run.lock,
+        os.pipe(), os.getpid(), started,
+    )  # fmt: skip
+
+
+def number_of_workers(program: Program, options: Options) -> int:
+    """House rule 9.1: the largest number that is asked for, but no more than usable cores, and one at least."""
+    wanted = options.values.get("pysips_workers", "")
+    if wanted:
+        if not (wanted.isascii() and wanted.isdigit() and 1 <= int(wanted[:6]) <= 1000):
+            raise daemon.CannotStart(f"pysips_workers is a number from 1 to 1000, not {wanted!r}")
+        return int(wanted)
+    settings = program.config
+    asked = {
+        "udp_workers": options.workers_udp or settings.globals["udp_workers"],
+        "tcp_workers": options.workers_tcp or settings.globals["tcp_workers"],
+    }
+    given = [
+        int(asked[name] or 0)
+        for name, letter in (("udp_workers", options.workers_udp), ("tcp_workers", options.workers_tcp))
+        if letter or name in settings.given
+    ]
+    given += [wish.workers for wish in settings.sockets if wish.workers]
+    most = max(given or [int(value or 0) for value in asked.values()])
+    if options.debug or settings.globals["debug_mode"]:
+        most = DEBUG_WORKERS
+    cores = len(os.sched_getaffinity(0))
+    log.notice("boot", f"{max(1, min(most, cores))} workers: {most} asked for, {cores} usable cores")
+    return max(1, min(most, cores))
+
+
+def enter(server: Server, seat: Seat) -> int:
+    """What a forked process does. Answers its exit code."""
+    log.start()
+    os.close(server.lock)
+    server.program.pid = os.getpid()
+    process = Worker(server, seat) if seat.slot >= 0 else Attendant(server, seat)
+    return process.run()
+
+
+def pid_files(options: Options, who: tuple[int, int] | None) -> list[daemon.PidFile]:
+    """`-P` and `-G`."""
+    files = []
+    if options.pid_file:
+        files.append(daemon.PidFile(options.pid_file, os.getpid()))
+    if options.group_file:
+        files.append(daemon.PidFile(options.group_file, os.getpgrp(), checks=False))
+    for file in files:
+        if who is not None:
+            os.chown(file.path, *who)
+    return files
+
+
+def begin_log(program: Program, options: Options) -> None:
+    """The outputs and levels that script and command line want."""
+    settings = program.config
+    known = settings.globals
+    debug = options.debug or bool(known["debug_mode"])
+    level = DEBUG_LEVEL if debug else min(int(known["log_level"] or 0) + options.more_verbose, MOST_LEVEL)
+    stderr = bool(known["stderror_enabled"]) or debug or options.to_stderr
+    syslog = bool(known["syslog_enabled"])
+    if options.daemon and not options.to_stderr and "syslog_enabled" not in settings.given:
+        syslog = True  # there is no terminal to write to
+    log.configure(
+        level=level,
+        script_level=DEBUG_LEVEL if debug else int(known["xlog_level"] or 0),
+        stderr=stderr,
+        syslog=syslog,
+        facility=str(known["syslog_facility"]),
+        name=str(known["syslog_name"]),
+        prefix=str(known["log_prefix"] or ""),
+        stderr_threshold=int(known["stderror_level_filter"] or 0),
+        syslog_threshold=int(known["syslog_level_filter"] or 0),
+        stderr_format=str(known["stderror_log_format"]),
+        syslog_format=str(known["syslog_log_format"]),
+    )
+    for note in settings.notes:
+        log.info("script", f"{note.place.file}:{note.place.line}: {note.message}{'; ' if note.cure else ''}{note.cure}")
+
+
+def banner(server: Server) -> list[str]:
+    """What runs where, for people."""
+    board, program = server.board, server.program
+    pids = [str(board.own(seat.row)[PID]) for seat in server.seats]
+    lines = [f"PySIPS {__version__} runs {program.config.file}"]
+    for where in program.sockets:
+        text = f"listening on {where.name}"
+        if where.advertised_host or where.advertised_port:
+            text += f", advertised as {where.sent_by}"
+        lines.append(text)
+    lines.append(
+        f"processes: supervisor {server.supervisor}, workers {' '.join(pids[: server.workers])}, "
+        f"attendant {pids[server.workers]}"
+    )
+    return lines

@@ -1,0 +1,184 @@
+"""The core's own management commands: which, version, uptime, ps, statistics, log_level … (OpenSIPS: mi_core.c).
+
+`log_level` and its kin change every process: the attendant asks each of them to change its own.
+"""
+
+import os
+import signal
+import sys
+import time
+from typing import Any, Final
+
+from pysips import __version__
+from pysips.core.exports import Json, MiError, Module, Where, mi
+from pysips.core.log import log
+from pysips.core.stats import Statistics
+
+from .counters import PID
+from .mi import Mi
+from .server import Seat, Server
+
+LOWEST: Final = -3
+HIGHEST: Final = 4
+
+
+class CoreCommands(Module):
+    """Commands of the core. `mi` is set once it is there."""
+
+    name = "core"
+
+    def __init__(self, server: Server, seat: Seat) -> None:
+        self.server = server
+        self.seat = seat
+        self.statistics: Statistics = server.program.statistics
+        self.management: Mi | None = None
+
+    # -- who we are
+
+    @mi("which")
+    def which(self, command: str = "") -> Json:
+        """All commands, or the recipes of one."""
+        known = self.mi_of()
+        if not command:
+            return list(known.names())
+        spec = known.commands.get(command)
+        if spec is None:
+            raise MiError(404, "unknown MI command")
+        return [list(recipe) for recipe in spec.recipes]
+
+    @mi("help")
+    def help(self, mi_cmd: str = "") -> Json:
+        """What a command does."""
+        if not mi_cmd:
+            return {"Help": "which lists the commands; help COMMAND explains one"}
+        spec = self.mi_of().commands.get(mi_cmd)
+        if spec is None:
+            raise MiError(404, "unknown MI command")
+        return {"Help": spec.help, "Exported by": spec.module}
+
+    @mi("version")
+    def version(self, revision: str = "") -> Json:
+        """Name, version and platform."""
+        system = os.uname()
+        return {"Server": f"PySIPS ({__version__} ({system.machine}/{system.sysname.lower()}))"}
+
+    @mi("uptime")
+    def uptime(self) -> Json:
+        """Since when the server runs."""
+        now, since = time.time(), self.server.started
+        return {"Now": time.ctime(now), "Up since": time.ctime(since), "Up time": f"{int(now - since)} [sec]"}
+
+    @mi("pwd")
+    def pwd(self) -> Json:
+        """The working folder."""
+        return {"WD": os.getcwd()}
+
+    @mi("arg")
+    def arg(self) -> Json:
+        """The command line."""
+        return {"arguments": list(sys.argv)}
+
+    @mi("ps")
+    def ps(self) -> Json:
+        """The processes: number, process id, what for."""
+        return {"Processes": [{"ID": number, "PID": pid, "Type": kind} for number, pid, kind in self.processes()]}
+
+    def processes(self) -> list[tuple[int, int, str]]:
+        """The attendant is number 0, as in OpenSIPS; the supervisor is the last."""
+        server = self.server
+        seats = sorted(server.seats, key=lambda seat: seat.slot >= 0)
+        found = [(number, server.board.own(seat.row)[PID], seat.title) for number, seat in enumerate(seats)]
+        return [*found, (len(seats), server.supervisor, "supervisor")]
+
+    # -- statistics
+
+    @mi("get_statistics", full="statistics:get")
+    def get_statistics(self, statistics: list[str]) -> Json:
+        """Values by name, by `group:`, or `all`."""
+        found: dict[str, Any] = {}
+        for word in statistics:
+            _, colon, name = word.partition(":")
+            if colon and name:
+                continue  # OpenSIPS knows no such name
+            for one in self.statistics.select(word):
+                found[f"{one.group}:{one.name}"] = one.value()
+        return found
+
+    @mi("list_statistics", full="statistics:list")
+    def list_statistics(self, statistics: list[str] | None = None) -> Json:
+        """The names, and whether each can be reset."""
+        words = statistics or ["all"]
+        chosen = [one for word in words for one in self.statistics.select(word)]
+        return {f"{one.group}:{one.name}": "non-incremental" if one.no_reset else "incremental" for one in chosen}
+
+    @mi("reset_statistics", full="statistics:reset")
+    def reset_statistics(self, statistics: list[str]) -> Json:
+        """Set counters to 0."""
+        found = [self.statistics.reset(word) for word in statistics]
+        if not any(found):
+            raise MiError(404, "Statistics Not Found")
+        return "OK"
+
+    @mi("reset_all_statistics", full="statistics:reset_all")
+    def reset_all_statistics(self) -> Json:
+        """Set all counters to 0."""
+        self.statistics.reset("all")
+        return "OK"
+
+    # -- logging
+
+    @mi("log_level", where=Where.ONCE)
+    async def log_level(self, level: int | None = None, pid: int | None = None) -> Json:
+        """The level of every process, or a new one for all or for one."""
+        if level is None:
+            return {"Processes": await self.levels("log", None, None)}
+        changed = await self.levels("log", bounded(level), pid)
+        if pid is None:
+            return {"New global log level": bounded(level)}
+        if not changed:
+            raise MiError(404, "Bad PID")
+        return {"Log level": bounded(level)}
+
+    @mi("xlog_level", where=Where.ONCE)
+    async def xlog_level(self, level: int | None = None) -> Json:
+        """The level of the script's own lines."""
+        if level is None:
+            return {"xLog Level": log.script_level}
+        await self.levels("xlog", bounded(level), None)
+        return {"New xLog level": bounded(level)}
+
+    @mi("_level", full="_core:level", where=Where.EACH)
+    def level_here(self, what: str, level: int | None = None, pid: int | None = None) -> Json:
+        """In each process: set its own level, if it is meant; its level then."""
+        if pid is not None and pid != os.getpid():
+            return {}
+        if level is not None and what == "log":
+            log.set_level(level)
+        elif level is not None:
+            log.set_script_level(level)
+        return {"PID": os.getpid(), "Log level": log.level, "Type": self.seat.title}
+
+    async def levels(self, what: str, level: int | None, pid: int | None) -> list[Json]:
+        """Ask all processes, ourselves too, to set a level; the answers of those that are meant."""
+        values = {"what": what, "level": level, "pid": pid}
+        others = [seat.row for seat in self.server.seats if seat is not self.seat]
+        answers = await self.mi_of().ask_all(others, "_core:level", values)
+        found = [self.level_here(what, level, pid), *[one.value for one in answers if one.failure is None]]
+        return [one for one in found if one]
+
+    # -- the server
+
+    @mi("kill", where=Where.ONCE)
+    def kill(self) -> Json:
+        """Stop the server."""
+        os.kill(self.server.supervisor, signal.SIGTERM)
+        return "OK"
+
+    def mi_of(self) -> Mi:
+        assert self.management is not None
+        return self.management
+
+
+def bounded(level: int) -> int:
+    """A level that there is."""
+    return max(LOWEST, min(level, HIGHEST))

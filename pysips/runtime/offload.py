@@ -1,0 +1,78 @@
+"""Blocking work in threads, and asyncio's libraries in tasks; both end in a promise that a run may await.
+
+Facts:
+- threads are made when the first work comes, after the fork, and wait for the next: at most 32 in a process;
+- a promise is always completed in the loop's own thread.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from pysips.core.services import Offload, Promise
+
+THREADS: Final = 32
+
+
+class LoopOffload(Offload):
+    """See `core.services.Offload`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, threads: int = THREADS) -> None:
+        self.loop = loop
+        self.threads = threads
+        self.pool: ThreadPoolExecutor | None = None
+        self.tasks: set[asyncio.Future[Any]] = set()
+
+    def run(self, work: Callable[..., Any], *arguments: Any) -> Promise:
+        if self.pool is None:
+            self.pool = ThreadPoolExecutor(self.threads, "offload")
+        return self.follow(self.loop.run_in_executor(self.pool, work, *arguments))
+
+    def spawn(self, work: Awaitable[Any]) -> Promise:
+        return self.follow(asyncio.ensure_future(work, loop=self.loop))
+
+    def follow(self, future: "asyncio.Future[Any]") -> Promise:
+        promise = Promise()
+        self.tasks.add(future)
+
+        def done(ended: "asyncio.Future[Any]") -> None:
+            self.tasks.discard(ended)
+            if ended.cancelled():
+                promise.fail(asyncio.CancelledError())
+            elif (failure := ended.exception()) is not None:
+                promise.fail(failure)
+            else:
+                promise.complete(ended.result())
+
+        future.add_done_callback(done)
+        return promise
+
+    def close(self) -> None:
+        """The process ends: what still runs is cancelled, or left to end by itself."""
+        for task in list(self.tasks):
+            task.cancel()
+        if self.pool is not None:
+            self.pool.shutdown(wait=False, cancel_futures=True)
+
+
+def driven(work: Coroutine[Promise, None, Any]) -> Promise:
+    """Run a coroutine that awaits promises, without a task; the promise brings its result or failure."""
+    promise = Promise()
+
+    def step() -> None:
+        try:
+            waited = work.send(None)
+        except StopIteration as end:
+            promise.complete(end.value)
+        except Exception as problem:
+            promise.fail(problem)
+        else:
+            if isinstance(waited, Promise):
+                waited.when_done(step)
+            else:
+                work.close()
+                promise.fail(TypeError(f"{work!r} awaits no promise: services.offload.spawn() makes one of a task"))
+
+    step()
+    return promise

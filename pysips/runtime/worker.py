@@ -1,0 +1,115 @@
+"""A SIP worker: its sockets, the door for what they bring, and the script's own routes of slot 0."""
+
+from typing import Final
+
+from pysips.core.context import Context
+from pysips.core.exports import Where
+from pysips.core.hooks import Guard
+from pysips.core.log import log
+from pysips.core.receive import Door
+from pysips.net.network import WorkerNetwork, udp_of
+from pysips.net.resolve import DnsSettings, Names
+from pysips.net.tcp import Tcp, TcpCounters, TcpSettings
+from pysips.net.udp import UdpCounters
+from pysips.script.nodes import RouteBlock
+
+from .counters import BORN, LIVES
+from .process import Process, Repeated
+from .server import Seat, Server
+
+ALWAYS: Final = frozenset(("ACK", "CANCEL"))  # they belong to transactions that there are
+
+
+class Closing(Guard):
+    """While the server stops: no new transactions (house rule 9.3). Who asked asks again, and the next server hears."""
+
+    def takes(self, ctx: Context) -> bool:
+        return ctx.message.method not in ALWAYS
+
+
+class Worker(Process):
+    """seat.slot: which worker this is."""
+
+    def __init__(self, server: Server, seat: Seat) -> None:
+        super().__init__(server, seat)
+        self.places = (Where.EACH, Where.FIRST) if seat.slot == 0 else (Where.EACH,)
+        for other in server.seats:
+            if other is not seat:
+                for sock in other.sockets:
+                    sock.close()
+        services, known = self.services, self.program.config.globals
+        self.door = Door(services, self.program)
+        self.line.receiver = self.door
+        self.tcp = self.make_tcp()
+        self.line.connections = self.tcp
+        counted = self.program.statistics
+        counters = UdpCounters(
+            *[counted.counter("net", f"udp_{name}") for name in ("dropped", "failed", "unreachable")]
+        )
+        udp = udp_of(services.sockets, seat.sockets, self.door, counters)
+        self.udp = [one for one in udp if one is not None]
+        services.network = WorkerNetwork(udp, self.tcp, self.line)
+        families = {socket.family for socket in services.sockets}
+        settings = DnsSettings(
+            int(known["dns_retr_time"] or 0), int(known["dns_retr_no"] or 0), int(known["dns_servers_no"] or 0),
+            None if known["dns_use_search_list"] is None else bool(known["dns_use_search_list"]),
+        )  # fmt: skip
+        services.resolver = Names(self.clock, self.offload, families, settings)
+
+    def make_tcp(self) -> Tcp | None:
+        """The stream connections, where a module carries them."""
+        module = self.program.registry.loaded.get("proto_tcp")
+        if module is None:
+            return None
+        settings: TcpSettings = module.settings()  # type: ignore[attr-defined]
+        counted = self.program.statistics
+        counters = TcpCounters(
+            counted.counter("net", "tcp_connections", no_reset=True),
+            counted.counter("net", "tcp_refused"),
+            counted.counter("net", "tcp_failed"),
+        )
+        return Tcp(
+            self.loop, self.seat.slot, self.server.workers, settings, self.door, self.wheel, self.clock, self.tables,
+            self.line, counters, self.own[BORN],
+        )  # fmt: skip
+
+    async def begin(self) -> None:
+        """Listen. What came while nobody sat here waits in the sockets."""
+        if self.tcp is not None:
+            self.tcp.clear_places()
+        if self.seat.slot == 0:
+            self.begin_routes()
+        for one in self.udp:
+            self.loop.served.serve(one)
+        if self.tcp is not None:
+            for where, sock in zip(self.services.sockets, self.seat.sockets, strict=True):
+                if where.proto == "tcp":
+                    self.tcp.listen(sock, where)
+
+    def begin_routes(self) -> None:
+        """startup_route once in the server's life, timer_route as often as it says."""
+        if self.own[LIVES] == 1:
+            self.program.run_alone("startup_route", "")
+        for item in self.program.script.items:
+            if isinstance(item, RouteBlock) and item.kind == "timer_route":
+                self.repeat_route(item.name, item.extra)
+
+    def repeat_route(self, name: str, seconds: int | str | None) -> None:
+        if isinstance(seconds, int) and seconds > 0:
+            Repeated(self.wheel, seconds, lambda: self.program.run_alone("timer_route", name), f"timer_route[{name}]")
+
+    def refuse_new(self) -> None:
+        self.program.hooks.guards.insert(0, Closing())
+        if self.tcp is not None:
+            self.tcp.deafen()
+
+    def owing(self) -> bool:
+        """Transactions without a final answer, and runs that wait."""
+        return self.program.runs.count > 0 or any(taker.owing() for taker in self.program.hooks.takers)
+
+    def finish(self) -> None:
+        log.debug("worker", f"{self.seat.title} ends")
+        if self.tcp is not None:
+            self.tcp.close_all()
+        for one in self.udp:
+            self.loop.served.leave(one)
