@@ -6,6 +6,7 @@ from pysips.core.context import Context
 from pysips.core.services import Promise, Socket
 from pysips.sip.message import Message
 
+from .reasons import reason_of
 from .table import Client, Observer, Transaction
 
 NO_ANSWER: Final = 408
@@ -54,4 +55,4 @@ class TmApi:
         raise NotImplementedError
 
 
-__all__ = ["NO_ANSWER", "Answer", "Client", "Observer", "TmApi", "Transaction"]
+__all__ = ["NO_ANSWER", "Answer", "Client", "Observer", "TmApi", "Transaction", "reason_of"]
