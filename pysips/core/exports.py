@@ -15,7 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from pysips.errors import ModuleError, PysipsError
-from pysips.script.catalogue import Catalogue, FunctionSpec, Parameter, Route, TransformSpec, Var, VariableSpec
+from pysips.script.catalogue import Catalogue, Format, FunctionSpec, Parameter, Route, TransformSpec, Var, VariableSpec
 from pysips.script.formats import bind_format, bind_variable
 from pysips.script.regex import BadRegex, compile_ere
 from pysips.script.values import Value, number_of, text_of
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from .stats import Counter
 
 __all__ = [
-    "BadRegex", "By", "Json", "MiError", "MiSpec", "Module", "NoExpand", "Route", "Static", "Value", "Var", "Where",
-    "compile_ere", "counter", "event", "function", "mi", "modparam", "needs", "number_of", "param", "text_of", "timer",
+    "BadRegex", "By", "Format", "Json", "MiError", "MiSpec", "Module", "NoExpand", "Route", "Static", "Value", "Var",
+    "Where", "compile_ere", "counter", "event", "function", "mi", "modparam", "needs", "number_of", "param", "text_of", "timer",
     "variable", "wants",
 ]  # fmt: skip
 
@@ -408,7 +408,9 @@ def _parameter(method: Callable[..., Any], one: inspect.Parameter, hint: Any) ->
 
 
 def _kind(where: str, name: str, hint: Any, convert: Any) -> str:
-    """How the script sees a parameter: int, str, var, regex, or value (a number or a text, as it comes)."""
+    """How the script sees a parameter: int, str, var, regex, value (a number or a text, as it comes) or format."""
+    if Format in (hint, *typing.get_args(hint)):
+        return "format"
     options = set(typing.get_args(hint)) - {type(None)} if typing.get_origin(hint) not in (re.Pattern,) else set()
     options = options or {hint}
     if options == {int, str}:

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from pysips.script.values import printed
 
 from .context import Context
-from .exports import Module, NoExpand, function
+from .exports import Format, Module, NoExpand, function
 from .log import ALERT, CRIT, DBG, ERR, INFO, NOTICE, WARN, log
 
 # The third letter of the level's name decides: L_ERR, L_ERROR and LOG_ERR would all do.
@@ -25,33 +25,35 @@ class LogFunctions(Module):
     buffer_size: int = DEFAULT_BUFFER
 
     @function("xlog")
-    def xlog(self, ctx: Context, level: str, text: str | None = None) -> int:
+    def xlog(self, ctx: Context, level: Format, text: Format | None = None) -> int:
         """`xlog("text")` or `xlog("L_ERR", "text")`: write a line, if the script's log level lets it through."""
         if text is None:
-            return self.say(self.print_level, level)
-        number = LEVELS.get(level[2:3])
+            return self.say(self.print_level, level, ctx)
+        word = level(ctx)
+        number = LEVELS.get(word[2:3])
         if number is None:
-            number = NUMBERS.get(level)
+            number = NUMBERS.get(word)
         if number is None:
             log.error(
-                "core:xlog", f'unknown level "{level}": L_ALERT, L_CRIT, L_ERR, L_WARN, L_NOTICE, L_INFO or L_DBG'
+                "core:xlog", f'unknown level "{word}": L_ALERT, L_CRIT, L_ERR, L_WARN, L_NOTICE, L_INFO or L_DBG'
             )
             return -1
-        return self.say(number, text)
+        return self.say(number, text, ctx)
 
     @function("xdbg")
-    def xdbg(self, ctx: Context, text: str) -> int:
+    def xdbg(self, ctx: Context, text: Format) -> int:
         """Write a line of level L_DBG."""
-        return self.say(DBG, text)
+        return self.say(DBG, text, ctx)
 
-    def say(self, level: int, text: str) -> int:
-        """See xlog."""
+    def say(self, level: int, text: Format, ctx: Context) -> int:
+        """See xlog. Nothing is printed, no variable read, for a level that is not written."""
         if level > log.script_level:
             return 1
-        if len(text) > self.buffer_size:
-            log.error("core:xlog", f"the text has {len(text)} characters, more than xlog_buf_size={self.buffer_size}")
+        line = text(ctx)
+        if len(line) > self.buffer_size:
+            log.error("core:xlog", f"the text has {len(line)} characters, more than xlog_buf_size={self.buffer_size}")
             return -1
-        log.script(level, text)
+        log.script(level, line)
         return 1
 
     @function("log")

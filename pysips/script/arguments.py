@@ -58,12 +58,11 @@ class Ready:
 def matched(spec: FunctionSpec, call: nodes.Call) -> list[tuple[Parameter, nodes.Argument | None]]:
     """Each parameter with its argument. Raises BadArgument for too many, too few and left out ones."""
     given = list(call.arguments)
-    if len(given) > len(spec.parameters):
-        if not (given == [None] and not spec.parameters):
-            most = len(spec.parameters)
-            raise BadArgument(f"too many parameters for command <{spec.name}>", f"it takes {counted(most)}")
+    most = len(spec.parameters)
+    if len(given) > most and not (given == [None] and most == 0):
+        raise BadArgument(f"too many parameters for command <{spec.name}>", f"it takes {counted(most)}")
     needed = max(spec.minimum, sum(not one.optional for one in spec.parameters))
-    if sum(1 for _ in given) < needed:
+    if len(given) < needed:
         raise BadArgument(f"too few parameters for command <{spec.name}>", f"it needs {counted(needed)}: {usage(spec)}")
     given += [None] * (len(spec.parameters) - len(given))
     for parameter, argument in zip(spec.parameters, given, strict=False):
@@ -207,11 +206,11 @@ class Arguments:
             return Handed(self.names.value(f"default_{call.name}_{parameter.name}", parameter.default))
         item = ready(parameter, argument, number, call.name)
         where = f"{call.place.file}:{call.place.line}"
+        if parameter.kind == "format":
+            pieces: list[formats.Part] = item.format or [item.variable or item.constant]
+            return Handed(self.names.format_function(pieces))
         if item.variable is not None:
             return self.from_variable(parameter, item.variable, where)
-        if parameter.kind == "format":
-            pieces: list[formats.Part] = item.format or [item.constant]
-            return Handed(self.names.format_function(pieces))
         if item.format:
             return self.later(parameter, self.names.format(item.format), where)
         return Handed(self.names.value(f"c_{call.name}_{parameter.name}", item.constant))
@@ -234,14 +233,13 @@ class Arguments:
         if parameter.convert is not None:
             convert = self.names.bind(f"to_{parameter.name}", parameter.convert, parameter.convert)
             value = pyast.call(pyast.attribute("op", "converted"), convert, value, pyast.constant(where))
-            temporary = self.temporary()
-            return Handed(pyast.name(temporary), pyast.compare(pyast.walrus(temporary, value), "is not", pyast.name("FAILED")))
+            return self.guarded(value, pyast.name("FAILED"))
         return Handed(value) if is_printed(value) else self.guarded(value)
 
-    def guarded(self, value: ast.expr) -> Handed:
-        """NULL makes the call -1."""
+    def guarded(self, value: ast.expr, bad: ast.expr | None = None) -> Handed:
+        """NULL, or another bad value, makes the call -1."""
         temporary = self.temporary()
-        return Handed(pyast.name(temporary), pyast.compare(pyast.walrus(temporary, value), "is not", None))
+        return Handed(pyast.name(temporary), pyast.compare(pyast.walrus(temporary, value), "is not", bad))
 
 
 def is_printed(value: ast.expr) -> bool:

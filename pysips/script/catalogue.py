@@ -14,6 +14,7 @@ from .values import Value
 Ctx = Any  # core.context.Context; the script floor never looks inside beyond what compile.py's docstring lists
 Getter = Callable[[Ctx], Value]
 Setter = Callable[[Ctx, Value, str], int]  # (ctx, value, "=" or ":=") -> 1, or -1 when it cannot be set
+Format = Callable[[Ctx], str]  # a text with variables in it, printed when it is wanted
 Inner = str | Getter | None  # $hdr(From), $hdr($var(x)), $ru
 Index = int | str | Getter | None  # [0], [-1], "*", "append", [$var(i)]
 
@@ -66,7 +67,9 @@ class Var:
 class Parameter:
     """One parameter of a script function.
 
-    kind: "int", "str", "var", "regex"; static: only a literal; expand: a literal is a format.
+    kind: "int", "str", "var", "regex", "value" (a number or a text, as it comes), "format" (a text handed over as a
+    function of the context, for who may not need it: xlog of a level that is not written).
+    static: only a literal; expand: a literal is a format.
     convert: applied to a literal once, when the script is compiled, and to other values at each call; it
     raises ValueError (message for people) or BadName.
     """

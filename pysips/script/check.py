@@ -19,6 +19,7 @@ UNNAMED = frozenset({"error_route", "local_route", "startup_route"})
 ITERATORS = frozenset({"var", "avp", "json"})
 MAX_ROUTE_PARAMETERS = 8
 LEVEL_LETTERS = "ACEWNID"
+LEVELS = "L_ALERT L_CRIT L_ERR L_WARN L_NOTICE L_INFO L_DBG"
 FOLDING = frozenset({"xlog", "xdbg"})  # functions whose adjacent strings are one
 
 
@@ -173,7 +174,7 @@ class Check:
 
     def target(self, variable: nodes.Variable) -> None:
         """What stands left of a `=`."""
-        if not variable.name or self.catalogue.variable(variable.name) is None and variable.name != "$":
+        if not variable.name or (self.catalogue.variable(variable.name) is None and variable.name != "$"):
             return
         if variable.transforms:
             self.complain(variable.place, "transformations not accepted in left side of assignment")
@@ -221,7 +222,7 @@ class Check:
             match one:
                 case nodes.Break():
                     if not loops:
-                        self.complain(one.place, "break outside of while, for and switch", "exit or return ends a route")
+                        self.complain(one.place, "break outside of while, for and switch", "return ends a route")
                 case nodes.If():
                     self.breaks(one.then, loops)
                     self.breaks(one.otherwise or (), loops)
@@ -334,6 +335,6 @@ class Check:
         if len(call.arguments) == 2 and isinstance(first, nodes.Text) and "$" not in first.text:
             letter = first.text[2:3]
             if letter not in LEVEL_LETTERS or not letter:
-                self.complain(first.place, f"bad xlog level {first.text!r}", "L_ALERT L_CRIT L_ERR L_WARN L_NOTICE L_INFO L_DBG")
+                self.complain(first.place, f"bad xlog level {first.text!r}", f"one of {LEVELS}")
         if isinstance(last, nodes.Text) and not last.text:
             self.complain(last.place, "xlog with an empty text")

@@ -58,7 +58,8 @@ class Compiled:
 
         Raises LookupError, with the titles that there are, for one that is not there.
         """
-        wanted = [key for key in self.trees if kind is None or key == (kind, name) or kind in (title(key), key[1] or None)]
+        names = ((key, (title(key), key[1] or None)) for key in self.trees)
+        wanted = [key for key, short in names if kind is None or key == (kind, name) or kind in short]
         if not wanted:
             raise LookupError(f"there is no {kind}: {', '.join(title(key) for key in self.trees)}")
         return "\n\n\n".join(f"# {title(key)}\n{written(self.trees[key])}" for key in wanted)
@@ -133,6 +134,3 @@ def functions_of(trees: list[ast.stmt], shown: str, file: str, known: dict[str, 
 
 def written(trees: list[ast.stmt]) -> str:
     return "\n\n".join(ast.unparse(tree) for tree in trees)
-
-
-

@@ -151,7 +151,8 @@ class Reader:
     def value(self, item: nodes.Setting, known: Known) -> int | str:
         """The typed value. Raises BadValue."""
         first, rest = item.items[0], item.items[1:]
-        if rest and not (known.kind == "number" and rest[0].text.lower() == "use_auto_scaling_profile" and len(rest) == 2):
+        scaled = known.kind == "number" and len(rest) == 2 and rest[0].text.lower() == "use_auto_scaling_profile"
+        if rest and not scaled:
             if known.kind == "text" and all(one.quoted for one in item.items):
                 return "".join(one.text for one in item.items)
             raise BadValue(f"{item.name} takes one value", place=rest[0].place)
@@ -212,7 +213,7 @@ class Reader:
         head = "".join(one.text for one in item.items)
         name, _, flags = head.removesuffix(":").strip().partition("/")
         if not name or not head.endswith(":"):
-            raise BadValue("a blacklist reads dst_blacklist = NAME: { ( proto, network, port, \"pattern\" ), … }")
+            raise BadValue('a blacklist reads dst_blacklist = NAME: { ( proto, network, port, "pattern" ), … }')
         known = {"read-only": "read-only", "readonly": "read-only", "expire": "expire", "default": "default"}
         chosen = tuple(flags.split(",")) if flags else ()
         for flag in chosen:
@@ -237,7 +238,8 @@ class Reader:
         pattern = texts.pop() if words[-1].quoted and len(texts) > 1 else ""
         proto = "any" if network(texts[0]) else texts.pop(0)
         if not texts or not network(texts[0]) or len(texts) > 2:
-            raise BadValue("not a rule of a blacklist", "it reads ( proto, network, port, \"pattern\" )", words[0].place)
+            cure = 'it reads ( proto, network, port, "pattern" )'
+            raise BadValue("not a rule of a blacklist", cure, words[0].place)
         port = 0
         if len(texts) == 2 and texts[1] != "any":
             value = literals.number(texts[1])

@@ -44,7 +44,8 @@ class Expressions:
             self.arguments.handed(parameter, argument, number, node)
             for number, (parameter, argument) in enumerate(matched(spec, node), 1)
         ]
-        made: ast.expr = pyast.at(call(self.names.function(spec), name("ctx"), *(one.code for one in handed)), node.place)
+        made: ast.expr = call(self.names.function(spec), name("ctx"), *(one.code for one in handed))
+        pyast.at(made, node.place)
         if spec.waits:
             made = pyast.at(ast.Await(made), node.place)
         guards = [one.guard for one in handed if one.guard is not None]
@@ -253,7 +254,7 @@ def may_fail(value: ast.expr) -> bool:
     """Whether the code of a value can give FAILED."""
     if not isinstance(value, ast.Call):
         return False
-    return isinstance(value.func, ast.Attribute) and ast.unparse(value.func).startswith("op.") or (
+    return (isinstance(value.func, ast.Attribute) and ast.unparse(value.func).startswith("op.")) or (
         isinstance(value.func, ast.Name) and value.func.id == "as_value"
     )
 

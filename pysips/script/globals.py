@@ -41,9 +41,8 @@ PERCENT: Final = (0, 100)
 MEMORY: Final = "Python manages its memory itself"
 FORMATS: Final = ("plain_text", "json", "json_cee")
 FACILITIES: Final = (
-    "LOG_AUTH", "LOG_AUTHPRIV", "LOG_CRON", "LOG_DAEMON", "LOG_FTP", "LOG_KERN", "LOG_LOCAL0", "LOG_LOCAL1", "LOG_LOCAL2",
-    "LOG_LOCAL3", "LOG_LOCAL4", "LOG_LOCAL5", "LOG_LOCAL6", "LOG_LOCAL7", "LOG_LPR", "LOG_MAIL", "LOG_NEWS", "LOG_USER",
-    "LOG_UUCP",
+    "LOG_AUTH", "LOG_AUTHPRIV", "LOG_CRON", "LOG_DAEMON", "LOG_FTP", "LOG_KERN", "LOG_LPR", "LOG_MAIL", "LOG_NEWS",
+    "LOG_USER", "LOG_UUCP", *(f"LOG_LOCAL{number}" for number in range(8)),
 )  # fmt: skip
 
 KNOWN: Final[dict[str, Known]] = {
@@ -196,7 +195,9 @@ TYPES_OF_SERVICE: Final = {
     "IPTOS_LOWDELAY": 0x10, "IPTOS_THROUGHPUT": 0x08, "IPTOS_RELIABILITY": 0x04, "IPTOS_LOWCOST": 0x02,
     "IPTOS_MINCOST": 0x02,
 }  # fmt: skip
-SPECIAL: Final = frozenset({"socket", "listen", "alias", "mpath", "dst_blacklist", "auto_scaling_profile", "log_stderror"})
+SPECIAL: Final = (
+    "socket", "listen", "alias", "mpath", "dst_blacklist", "auto_scaling_profile", "log_stderror",
+)  # fmt: skip
 
 
 def names() -> list[str]:

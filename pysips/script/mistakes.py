@@ -48,7 +48,7 @@ class Mistakes:
             return False
         if ended:
             return self.close_everything(error)
-        in_block = any(STATEMENT_STATE <= self.takes(state, one) for one in state.state_stack)
+        in_block = any(self.takes(state, one) >= STATEMENT_STATE for one in state.state_stack)
         missing = "SEMICOLON" in accepted and in_block and self.starts_statement(word)
         if missing:
             before = len(self.text[:offset].rstrip())
@@ -108,7 +108,7 @@ class Mistakes:
         if accepted == {"LPAR"}:
             return message, "missing '('?"
         if word.startswith(("==", "<", ">", "!", "=~")) or before[-2:] in ("==", "!=", "=~", "!~", "<=", ">="):
-            return message, "a comparison has a variable on its left, and a variable, string, number or NULL on its right"
+            return message, "a comparison has a variable on its left, a variable, string, number or NULL on its right"
         if "RPAR" in accepted and "COMMA" in accepted:
             return message, "missing ',' or ')'? arguments are strings, numbers and variables"
         return message, self.string_hint(before)
@@ -138,7 +138,8 @@ class Mistakes:
             last = found if found.group()[0] in "\"'" else last
         if last is not None and "\n" in last.group() and before.count("\n", last.end()) < 2:
             line = before.count("\n", 0, last.start()) + 1
-            return f"the string that starts in line {self.source.origin_of(line)[1]} runs over several lines: a missing quote?"
+            line = self.source.origin_of(line)[1]
+            return f"the string that starts in line {line} runs over several lines: a missing quote?"
         return ""
 
     # -- going on

@@ -7,13 +7,12 @@ from typing import Any, Final
 
 from . import formats, nodes, pyast, support
 from .catalogue import Catalogue, FunctionSpec, Var
-from .values import printed
+from .values import number_of, printed, text_of
 
 HELPERS: Final[tuple[Callable[..., Any], ...]] = (
     support.same, support.ordered, support.found, support.settled, support.returned, support.code_of,
-    support.unless_stopped, support.as_value, support.drop,
-    support.noted, support.chosen, support.nested, support.nested_waiting, support.finished, support.text_of,
-    support.number_of, printed, support.assertion_failed, support.run_error_route, support.run_error_route_waiting,
+    support.unless_stopped, support.as_value, support.drop, support.noted, support.chosen, support.nested,
+    support.nested_waiting, support.finished, support.assertion_failed, text_of, number_of, printed,
 )  # fmt: skip
 NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_]+")
 CONSTANTS: Final = (int, str, bool, type(None))

@@ -250,10 +250,11 @@ class Launch(Node):
 Value = Number | Text | Variable | Compare | Call | RouteCall | Binary | Complement
 Argument = Number | Text | Strings | Variable | Null | Word
 Statement = (
-    Empty | Call | RouteCall | Return | Exit | Drop | Break | Assign | If | While | For | Switch | Assert | Async | Launch
-)
+    Empty | Call | RouteCall | Return | Exit | Drop | Break | Assign | If | While | For | Switch | Assert | Async
+    | Launch
+)  # fmt: skip
 Expression = (
-    And | Or | Not | ValueOf | Compare | Variable | Number | Call | RouteCall | Assign | If | Block | Return | Exit | Drop
+    And | Or | Not | ValueOf | Compare | Variable | Number | Call | RouteCall | Assign | If | Block | Exit | Drop
     | Assert
 )  # fmt: skip
 Body = tuple[Statement, ...]

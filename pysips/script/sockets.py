@@ -1,6 +1,6 @@
 """Sockets and aliases as a script writes them.
 
-`socket = proto:host[:ports] [as host[:ports]] [use_workers N] [tag NAME] [anycast] …`; `alias = proto:host:port host …`.
+`socket = proto:host[:ports] [as host[:ports]] [use_workers N] [tag NAME] …`; `alias = proto:host:port host …`.
 """
 
 import re
@@ -11,8 +11,8 @@ from typing import Final
 from pysips.errors import Place
 
 from . import literals
-from .nodes import SettingItem
 from .globals import TYPES_OF_SERVICE
+from .nodes import SettingItem
 
 HOST: Final = r'(?P<host>\*|\[[^\]\s]+\]|[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f.]*|[^\s:"\[\]]+)'
 ENDPOINT: Final = re.compile(rf"(?:(?P<proto>[A-Za-z][A-Za-z0-9_]*)\s*:\s*)?{HOST}(?:\s*:\s*(?P<ports>[^\s:]+))?")
@@ -117,9 +117,8 @@ def joined(items: Sequence[SettingItem]) -> list[SettingItem]:
     made: list[SettingItem] = []
     for item in items:
         last = made[-1] if made else None
-        glued = last is not None and (
-            item.text == "," or last.text.endswith((",", ":")) or (item.text.startswith(":") and not item.text.startswith("::"))
-        )
+        continues = item.text == "," or (item.text.startswith(":") and not item.text.startswith("::"))
+        glued = last is not None and (continues or last.text.endswith((",", ":")))
         if last is not None and glued:
             made[-1] = SettingItem(last.place, last.text + item.text, last.quoted and item.quoted)
         else:

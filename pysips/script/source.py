@@ -23,9 +23,7 @@ END_MARK: Final = "__OSSPP_FILEEND__"
 MARK: Final = re.compile(rf'{LINE_MARK} (\d+)|{BEGIN_MARK} "(.*)"|({END_MARK})')
 
 # What a comment must not be looked for in: strings, and a variable up to its opening bracket.
-LANDMARK: Final = re.compile(
-    r""""(?:[^"\\]|\\[\s\S])*"|'[^']*'|\#[^\n]*|/\*|\$[^\s()\[\];:,=!<>~+\-*/%&|^]*\(?|["']"""
-)
+LANDMARK: Final = re.compile(r""""(?:[^"\\]|\\[\s\S])*"|'[^']*'|\#[^\n]*|/\*|\$[^\s()\[\];:,=!<>~+\-*/%&|^]*\(?|["']""")
 COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
 BRACKET: Final = re.compile(r"[()]")
 VISIBLE: Final = re.compile(r"[^\n]")

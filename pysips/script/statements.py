@@ -126,7 +126,8 @@ class Statements(Expressions):
         else:
             otherwise = [result(1)] if last else self.untaken(0, 1)
         if self.facts.rc and not last and aborts(node.condition) and (node.otherwise is None or not node.otherwise):
-            otherwise = [assign(pyast.given(name("t"), constant(0), constant(-1)), attribute("ctx", "rc")), *otherwise[1:]]
+            code = pyast.given(name("t"), constant(0), constant(-1))
+            otherwise = [assign(code, attribute("ctx", "rc")), *otherwise[1:]]
         if stops(node.condition):
             otherwise = [when(compare(name("t"), "==", 0), [result(0)], otherwise)]
         made.append(when(test, then, otherwise))
@@ -173,7 +174,8 @@ class Statements(Expressions):
             whole: ast.stmt = ast.While(test, [*count, *body], ended)
         else:
             leave = [*self.stopped(node.condition), *leave]
-            whole = ast.While(constant(True), [*self.before(node.condition), when(pyast.negated(test), leave), *count, *body], [])
+            until = [*self.before(node.condition), when(pyast.negated(test), leave)]
+            whole = ast.While(constant(True), [*until, *count, *body], [])
         return [assign(constant(0), name(passes)), whole]
 
     def before(self, condition: nodes.Expression) -> list[ast.stmt]:
@@ -251,21 +253,15 @@ class Statements(Expressions):
         if not self.facts.asserts:
             return constant(BREAK_CODE)
         test = self.condition(statement.condition)
-        failed: ast.expr = call(
-            "assertion_failed", name("ctx"), constant(statement.text), constant(self.facts.aborts_on_assert), name("tell")
-        )
-        if ("error_route", "") in self.facts.bodies:
-            handler = name(self.facts.functions["error_route", ""])
-            if ("error_route", "") in self.facts.waiting:
-                failed = ast.Await(call("run_error_route_waiting", name("ctx"), failed, handler))
-            else:
-                failed = call("run_error_route", name("ctx"), failed, handler)
+        aborts = constant(self.facts.aborts_on_assert)
+        failed = call("assertion_failed", name("ctx"), constant(statement.text), aborts)
         return pyast.given(test, constant(1), failed)
 
     def async_statement(self, node: nodes.Async) -> list[ast.stmt]:
         """Begin, and end this script; the resume route follows in a later step."""
         resume = name(self.facts.function_of("route", node.resume))
-        begun = call(attribute("ctx", "run_async"), pyast.thunk(self.call_unawaited(node.call)), resume, constant(node.timeout))
+        begun = pyast.thunk(self.call_unawaited(node.call))
+        begun = call(attribute("ctx", "run_async"), begun, resume, constant(node.timeout))
         if self.waits:
             return [result(ast.Await(call("finished", begun)))]
         return [expression(begun), result(0)]

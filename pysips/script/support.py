@@ -10,17 +10,17 @@ import inspect
 import ipaddress
 import logging
 import operator
+import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, final
 
-from .catalogue import Ctx, Getter, Route, Setter
+from .catalogue import Ctx, Getter, Setter
 from .regex import BadRegex, compile_ere
 from .values import Value, number_of, text_of, wrapped
 
 MAX_DEPTH: Final = 99  # calls inside the top route: 100 levels with it
-NO_ERROR_ROUTE: Final = int(Route.REPLY | Route.LOCAL | Route.ERROR)
 ONCE: Final = (0,)  # a loop of one pass, for a switch: `break` leaves it
 ASCII_FOLD: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {
@@ -163,27 +163,12 @@ async def finished(result: object) -> int:
     return 0
 
 
-def assertion_failed(ctx: Ctx, text: str, abort: bool, tell: Tell) -> int:
-    """A false assert(): says so; 0 ends the script. With abort_on_assert it is an exception."""
-    tell(-2, f"ASSERTION FAILED: {text}")
-    if abort:
-        raise AssertionError(text)
+def assertion_failed(ctx: Ctx, text: str, abort: bool) -> int:
+    """A false assert(): told, error_route runs, and the script ends; with abort_on_assert the process does."""
     ctx.assertion_failed(text)
+    if abort:
+        os.abort()
     return 0
-
-
-def run_error_route(ctx: Ctx, code: int, route: Callable[[Ctx], int]) -> int:
-    """After a failed assert: error_route, save in routes that have none (replies, local requests, itself)."""
-    if not ctx.kind & NO_ERROR_ROUTE:
-        route(ctx)
-    return code
-
-
-async def run_error_route_waiting(ctx: Ctx, code: int, route: Callable[[Ctx], Awaitable[int]]) -> int:
-    """The same for an error_route that waits."""
-    if not ctx.kind & NO_ERROR_ROUTE:
-        await route(ctx)
-    return code
 
 
 @final
@@ -210,9 +195,10 @@ class Operations:
 
     # -- comparisons
 
-    def error(self, text: str, where: str) -> None:
-        """A condition could not be evaluated; always None."""
+    def error(self, text: str, where: str) -> Code:
+        """A condition could not be evaluated; the answer is None."""
         self.tell(1, f"error in expression at {where}: {text}")
+        return None
 
     def with_number(self, value: Value, sign: str, number: int, where: str) -> Code:
         """A variable and a literal number; a text without a number is an error."""

@@ -107,7 +107,7 @@ def _bracketed(content: str, text: str, place: Place) -> Variable:
 
 
 def _transforms(content: str, at: int, text: str) -> tuple[Transform, ...]:
-    found = []
+    found: list[Transform] = []
     while True:
         while at < len(content) and content[at] in " \t\r\n":
             at += 1
