@@ -13,6 +13,7 @@ from pysips.script.sockets import BadValue, SocketWish, parse_listener
 
 from .addresses import addresses_of
 from .functions import Core
+from .log import harmless, log
 from .options import Options
 from .program import Program
 from .services import DEFAULT_PORTS, Socket
@@ -34,7 +35,7 @@ def load_source(text: source.Source, options: Options) -> Program:
     check.check(script, program.registry, complaints)
     if complaints:
         raise ConfigError(complaints)
-    program.compiled = compile.compile_script(script, program.registry)
+    program.compiled = compile.compile_script(script, program.registry, told)
     program.routes = program.compiled.routes
     if settings.globals["disable_stateless_fwd"] is None:
         program.forwards_stateless = program.compiled.calls("forward")
@@ -43,6 +44,12 @@ def load_source(text: source.Source, options: Options) -> Program:
     if complaints:
         raise ConfigError(complaints)
     return program
+
+
+def told(level: int, text: str) -> None:
+    """What a running script says of its own mistakes, under log_level."""
+    if level <= log.level:
+        log.put(level, "core:script", harmless(text))
 
 
 def load_modules(program: Program, complaints: list[Complaint]) -> None:
