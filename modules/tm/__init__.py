@@ -11,6 +11,7 @@ unreachable fails its branch at once.
 """
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, NewType
 
 from pysips.core.branches import contacts
@@ -137,7 +138,6 @@ class Tm(Module, Taker, TmApi):
         self.uac = local.Local(self.replies, self.program, bool(self.pass_provisional_replies))
         self.program.hooks.takers.append(self)
         self.program.hooks.asyncs = Asyncs(self.requests)
-        self.program.registry.contexts.update(variables.CONTEXTS)
         if not self.enable_stats:
             for key in [key for key in self.program.statistics.known if key[0] == "tm"]:
                 del self.program.statistics.known[key]
@@ -443,6 +443,9 @@ class Tm(Module, Taker, TmApi):
 
     def variables(self) -> list[VariableSpec]:
         return variables.specs(self.services)
+
+    def contexts(self) -> dict[str, Callable[[Any], Any]]:
+        return variables.CONTEXTS
 
     # -- for other modules
 

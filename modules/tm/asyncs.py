@@ -99,7 +99,7 @@ class Asyncs:
         self.requests: Requests = requests
 
     def run_async(self, ctx: Context, call: Call, resume: Resume, timeout: int) -> Any:
-        """Begin `call`; 0 ends the script. Where nothing can be ended: a coroutine for both, one after the other."""
+        """Begin `call`; 0 ends the script. Where nothing can be ended: both, one after the other (a coroutine if one waits)."""
         if ctx.kind == REQUEST and ctx.transaction is None and ctx.message.method != "ACK":
             made = self.requests.newtran(ctx)
             if made <= 0:
@@ -120,9 +120,16 @@ class Asyncs:
         ctx.program.runs.start(ctx, begun, job.ended, job.broke)
         return 0
 
-    async def in_place(self, ctx: Context, call: Call, resume: Resume) -> int:
+    def in_place(self, ctx: Context, call: Call, resume: Resume) -> Any:
         result = call()
-        ctx.rc = result if isinstance(result, int) else await result
+        if not isinstance(result, int):
+            return self.in_place_waiting(ctx, result, resume)
+        ctx.rc = result
+        after = resume(ctx)
+        return 0 if isinstance(after, int) else after
+
+    async def in_place_waiting(self, ctx: Context, begun: Any, resume: Resume) -> int:
+        ctx.rc = await begun
         after = resume(ctx)
         if not isinstance(after, int):
             await after

@@ -252,6 +252,10 @@ class Module:
     def transforms(self) -> list[TransformSpec]:
         return []
 
+    def contexts(self) -> dict[str, Callable[[Any], Any]]:
+        """Message contexts, `$(<name>…)`: from a run's context to that message's, or None if there is none now."""
+        return {}
+
 
 def declarations(cls: type[Module]) -> Declarations:
     """Read a class's declarations; raises ModuleError for one that makes no sense."""

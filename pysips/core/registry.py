@@ -66,6 +66,7 @@ class Registry:
             self.functions[spec.name] = spec
         for variable in exports.variable_specs(module):
             self.variables[variable.name] = variable
+        self.contexts.update(module.contexts())
         for transform in module.transforms():
             self.transforms[transform.group, transform.name] = transform
         return module

@@ -13,7 +13,7 @@ from collections import deque
 from typing import Any
 
 from pysips.core import loading
-from pysips.core.log import log
+from pysips.core.log import Entry, log
 from pysips.core.options import Options
 from pysips.core.receive import Door
 from pysips.core.services import Peer, Socket
@@ -27,7 +27,7 @@ HEAD = 'socket=udp:10.0.0.9:5060\nstrict_parsing=no\nloadmodule "proto_udp.so"\n
 
 
 class Story:
-    """A loaded script with fakes all around. `lines` is what it wrote with xlog().
+    """A loaded script with fakes all around. `lines` is what was logged, with xlog() too.
 
     script: everything below the modules' lines; modules: their names; head: what stands above (a socket by default).
     """
@@ -40,9 +40,13 @@ class Story:
         self.parties: dict[tuple[str, int], Party] = {}
         self.seen = 0
         self.lines: list[str] = []
-        log.listener = self.lines.append
+        log.listener = self.listen
         for module in self.program.registry.in_order():
             run_through(module.start())
+
+    def listen(self, entry: Entry, pid: int) -> None:
+        """A line was logged."""
+        self.lines.append(entry.text)
 
     def party(self, host: str, port: int = 5060, proto: str = "udp", connection: int = 0) -> "Party":
         """Somebody with an address; whatever is sent there is theirs to hear."""
