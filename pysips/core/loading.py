@@ -110,7 +110,7 @@ def make_socket(program: Program, wish: SocketWish, complaints: list[Complaint])
         return
     general = program.options.advertised or str(known["advertised_address"] or "")
     for host in hosts:
-        for port, advertised_port in wish.ports or ((DEFAULT_PORTS.get(wish.proto, 5060), 0),):
+        for port, advertised_port in wish.ports or ((default_port(program, wish.proto), 0),):
             made = Socket(
                 len(program.sockets), wish.proto, host, port, wish.advertised_host or general,
                 advertised_port or int(known["advertised_port"] or 0), wish.tag, wish.anycast,
@@ -121,3 +121,9 @@ def make_socket(program: Program, wish: SocketWish, complaints: list[Complaint])
                 program.own(made.advertised_host or host, made.advertised_port or port)
             if wish.subdomains:
                 program.subdomains.append((made.advertised_host or host).lower())
+
+
+def default_port(program: Program, proto: str) -> int:
+    """The port of a socket that names none: its module's parameter (`udp_port`), or the protocol's own."""
+    module = program.registry.loaded.get(f"proto_{proto}")
+    return int(getattr(module, "default_port", 0) or DEFAULT_PORTS.get(proto, 5060))

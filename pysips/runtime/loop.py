@@ -4,7 +4,7 @@ Facts (hot-path.md section 6 has the measurements behind them):
 - a round of asyncio costs about 1 µs; so `select()` polls, serves what is ours, and goes back to asyncio only for
   other descriptors, when its time is over, or when something was scheduled meanwhile;
 - the loop notes `call_soon` and `call_at` for that: without it a run that waits would go on late;
-- after each round of datagrams `flush` is called: what was collected for siblings goes out in one piece.
+- before each wait `flush` is called: what was collected for siblings goes out in one piece.
 """
 
 import asyncio
@@ -64,6 +64,7 @@ class Selector(selectors.EpollSelector):
         """What is ready for asyncio; see selectors.BaseSelector.select."""
         poll = self._selector.poll  # type: ignore[attr-defined]
         served = self.served
+        self.flush()  # what asyncio's callbacks left
         self.scheduled = False
         left = -1.0 if timeout is None else max(timeout, 0.0)
         end = monotonic() + left if left > 0 else 0.0
