@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pysips.core.avps import avp_name
 from pysips.core.context import Context
 from pysips.core.exports import By, Module, Route, Static, Var, counter, function, modparam, needs, param
+from pysips.core.functions_flags import Mask
 from pysips.core.log import log
 from pysips.core.services import RELIABLE
 from pysips.errors import ModuleError
@@ -19,11 +20,12 @@ from .rules import NO_REPLY, LookupFlags, Rules, SaveFlags
 from .save import Saved, Saver
 
 Table = Annotated[Domain, Static, By("table")]
-SaveText = Annotated[SaveFlags, By("save_flags")]
-LookupText = Annotated[LookupFlags, By("lookup_flags")]
-BranchFlag = Annotated[int, By("branch_mask")]
+SaveText = Annotated[SaveFlags | None, By("save_flags")]
+LookupText = Annotated[LookupFlags | None, By("lookup_flags")]
+BranchFlag = Annotated[Mask, By("branch_mask")]
 
 ASKING = Route.REQUEST | Route.FAILURE | Route.REPLY | Route.BRANCH | Route.LOCAL
+NO_FLAG = Mask(0)
 LONGEST_AOR = 440  # a key of the shared table holds it, with the table's name
 LINGER = 10  # seconds that a connection outlives the contact that came over it
 
@@ -98,11 +100,12 @@ class Registrar(Module):
         rules.max_deviation = abs(self.expires_max_deviation)
         rules.default_q = max(-1, min(self.default_q, 1000))
         for name in (
-            "max_contacts", "max_username_len", "max_domain_len", "max_aor_len", "max_contact_len", "allow_dup_cseq",
+            "max_contacts", "max_username_len", "max_domain_len", "max_aor_len", "max_contact_len",
             "retry_after", "received_param", "realm_prefix",
         ):  # fmt: skip
             setattr(rules, name, getattr(self, name))
         rules.case_sensitive = self.case_sensitive == 1
+        rules.allow_dup_cseq = self.allow_dup_cseq == 1
         rules.use_domain = self.usrloc.use_domain
         rules.nat_bflag = self.usrloc.nat_bflag
         rules.sock_header = self.sock_hdr_name or ""
@@ -137,14 +140,14 @@ class Registrar(Module):
     def lookup_flags(self, text: str) -> LookupFlags:
         return parse_lookup(text)
 
-    def branch_mask(self, name: str) -> int:
-        return self.services.branch_flags.mask(name)
+    def branch_mask(self, name: str) -> Mask:
+        return Mask(self.services.branch_flags.mask(name))
 
     # -- registering
 
     @function("save", routes=Route.REQUEST | Route.REPLY)
     def save(
-        self, ctx: Context, domain: Table, flags: SaveText | None = None, aor: str = "", ownership_tag: str = ""
+        self, ctx: Context, domain: Table, flags: SaveText = None, aor: str = "", ownership_tag: str = ""
     ) -> int:
         """Store the contacts of a REGISTER and answer it: 1, -1 when the answer could not be sent, -2 when refused.
 
@@ -175,7 +178,7 @@ class Registrar(Module):
     # -- finding
 
     @function("lookup", routes=Route.REQUEST | Route.FAILURE | Route.REPLY)
-    def lookup(self, ctx: Context, domain: Table, flags: LookupText | None = None, aor: str = "") -> int:
+    def lookup(self, ctx: Context, domain: Table, flags: LookupText = None, aor: str = "") -> int:
         """Send the request to a user's contacts: 1, -1 none is there, -2 none takes the method, -3 no AoR.
 
         Flags: method-filtering, no-branches, branch, to-branches-only, ua-filtering=/re/, case-insensitive,
@@ -206,7 +209,7 @@ class Registrar(Module):
     @function("remove", routes=Route.REQUEST | Route.REPLY)
     async def remove(
         self, ctx: Context, domain: Table, aor: str, contact: str = "", next_hop: str = "", sip_instance: str = "",
-        branch_flag: BranchFlag = 0,
+        branch_flag: BranchFlag = NO_FLAG,
     ) -> int:  # fmt: skip
         """Remove an AoR, or those of its contacts that have this URI, next hop, instance and branch flag."""
         if not (contact or next_hop or sip_instance or branch_flag):

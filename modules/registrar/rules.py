@@ -89,7 +89,7 @@ class Rules:
         self.default_q: int = UNSET
         self.max_contacts: int = 0
         self.retry_after: int = 0
-        self.allow_dup_cseq: int = 1
+        self.allow_dup_cseq: bool = True
         self.case_sensitive: bool = True
         self.use_domain: bool = True
         self.realm_prefix: str = ""

@@ -234,14 +234,15 @@ class Saver:
     def remove_all(self, work: Work, facts: Facts) -> None:
         """`Contact: *`; raises Refused for a request that an earlier one overtook (section 10.3, step 6)."""
         for place in range(len(work.contacts)):
-            if work.in_order(place, facts.callid, facts.cseq + self.rules.allow_dup_cseq) == STALE:
+            if work.in_order(place, facts.callid, facts.cseq, self.rules.allow_dup_cseq) == STALE:
                 raise Refused(400, "Invalid CSeq number")
         work.clear()
 
     def change_one(self, work: Work, asked: Asked, flags: SaveFlags, facts: Facts) -> None:
         """One contact: add, update or remove it; raises Refused."""
-        cseq = facts.cseq + self.rules.allow_dup_cseq
-        place = work.find(asked.uri, facts.callid, cseq, flags.matching_mode, flags.matching_param)
+        place = work.find(
+            asked.uri, facts.callid, facts.cseq, self.rules.allow_dup_cseq, flags.matching_mode, flags.matching_param
+        )
         contact = asked.contact
         if place == STALE:
             raise Refused(400, "Invalid CSeq number")

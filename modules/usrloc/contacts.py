@@ -150,21 +150,21 @@ class Work:
             self.transaction.abort()  # or nobody could write any more
             raise
 
-    def find(self, uri: str, callid: str, cseq: int, mode: int = -1, param: str = "") -> int:
+    def find(self, uri: str, callid: str, cseq: int, refresh: bool, mode: int = -1, param: str = "") -> int:
         """The place of the contact that `uri` is: 0 and up; NONE, STALE or REPEATED.
 
-        cseq: what the request's CSeq counts as (one more than it is where repeated numbers pass).
+        refresh: the CSeq of the last request once more is a refresh, not a retransmission or a mistake.
         mode: -1 for the `matching_mode` of usrloc.
         """
         if mode < 0:
             mode = self.location.matching_mode
         place = find_contact(self.contacts, uri, callid, mode, param)
-        return place if place == NONE else self.in_order(place, callid, cseq)
+        return place if place == NONE else self.in_order(place, callid, cseq, refresh)
 
-    def in_order(self, place: int, callid: str, cseq: int) -> int:
+    def in_order(self, place: int, callid: str, cseq: int, refresh: bool) -> int:
         """The place, or STALE or REPEATED if the contact came by a later request of the same call, or by this one."""
         found = self.contacts[place]
-        if found.callid != callid or cseq > found.cseq:
+        if found.callid != callid or cseq > found.cseq or (refresh and cseq == found.cseq):
             return place
         if cseq == found.cseq and found.modified + self.location.cseq_delay > self.now:
             return REPEATED
