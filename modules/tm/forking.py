@@ -211,6 +211,12 @@ class Relay:
         return sent
 
 
+def never_sent(work: Relay) -> None:
+    """Leave the prepared branches out: the request was cancelled or answered while a name was asked for."""
+    for ready in work.ready:
+        ready.client.data = b""
+
+
 def keep_phony(transaction: Transaction, index: int) -> int:
     """Where the active branches begin when a new set begins at `index`: with the placeholder before it, if any."""
     if index > 0 and transaction.clients[index - 1].phony >= 0:

@@ -10,7 +10,7 @@ from pysips.core.branches import Branch
 from pysips.core.context import Context
 
 from .cancel import ELSEWHERE, cancel_wanted
-from .forking import Relay
+from .forking import Relay, never_sent
 from .requests import Requests
 from .runs import derived
 from .table import Client, Transaction
@@ -97,7 +97,10 @@ async def inject(ctx: Context, how: Flags) -> int:
     waiting = work.step(None)
     while waiting is not None:
         waiting = work.step(await waiting)
-    sent = work.send() if transaction.status < 200 else 0
+    if transaction.status >= 200:
+        never_sent(work)
+        return -2
+    sent = work.send()
     if "c" in how:
         for client in open_ones:
             cancel_wanted(client, ELSEWHERE)

@@ -14,7 +14,7 @@ from pysips.sip.message import Message
 
 from .cancel import GAVE_UP, cancel_branches
 from .forking import (
-    ALLOW_NO_CANCEL, CODES, NO_AUTO_477, NO_DESTINATION, NO_DNS_FAILOVER, PASS_REASON, Relay, excuse,
+    ALLOW_NO_CANCEL, CODES, NO_AUTO_477, NO_DESTINATION, NO_DNS_FAILOVER, PASS_REASON, Relay, excuse, never_sent,
 )  # fmt: skip
 from .replies import Replies, is_accepted
 from .table import OURSELVES, PLAN, Plan, Transaction, complete, request_key
@@ -168,6 +168,7 @@ class Requests:
             waiting = work.step(await waiting)
         error = self.refusal(transaction, ctx)
         if error:
+            never_sent(work)
             return CODES[error]
         if work.send():
             return 1
@@ -181,7 +182,7 @@ class Requests:
 
     def refusal(self, transaction: Transaction, ctx: Context) -> int:
         """Why no branch may begin: NO_DESTINATION, or 0. A request cancelled before its first branch is answered 487."""
-        if transaction.cancelled and not transaction.clients and transaction.status < 200:
+        if transaction.cancelled and not transaction.forwarded and transaction.status < 200:
             self.replies.reply(transaction, ctx, 487, "Request Terminated")
         if transaction.cancelled or transaction.no_new_branches or transaction.status >= 200:
             return NO_DESTINATION
