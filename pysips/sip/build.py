@@ -105,7 +105,7 @@ def via_marks(message: Message, host: str, port: int, force: bool = False) -> li
         return []
     text = message.text
     a, b = message.top_via_span()
-    end = next_outside(text, ";", a, b)
+    end = next_outside(text, ";", a, b, False)
     sent_by = end
     while sent_by > a and text[sent_by - 1] in BLANKS:
         sent_by -= 1
@@ -154,7 +154,7 @@ def rport_span(text: str, at: int, end: int) -> tuple[int, int]:
     if text.find("rport", at, end) < 0 and "rport" not in text[at:end].lower():
         return -1, -1
     while at < end:
-        stop = next_outside(text, ";", at + 1, end)
+        stop = next_outside(text, ";", at + 1, end, False)
         if text[at + 1 : stop].partition("=")[0].strip(BLANKS).lower() == "rport":
             while text[stop - 1] in BLANKS:
                 stop -= 1

@@ -243,10 +243,11 @@ class Message:
         b = self.line_end(k)
         if k + 1 < len(kinds) and kinds[k + 1] == FOLD:
             return address_param(self.value_at(k), name)
-        c = text.rfind(">", a, b) + 1
+        c = text.find(">", a, b) + 1
         if c == b:
             return ""
-        if not c or text.find('"', c, b) >= 0:
+        # one ">", and no quote behind it: so it stands outside of every quoted string, and ends the URI
+        if not c or text.find('"', c, b) >= 0 or text.find(">", c, b) >= 0:
             return address_param(self.value_at(k), name)
         i = text.find(";" + name + "=", c, b)
         if i < 0:
@@ -310,7 +311,7 @@ class Message:
         a, b = self.value_span(k)
         if self.text.find(",", a, b) < 0:
             return a, b
-        return list_spans(self.text, a, b)[0]
+        return list_spans(self.text, a, b, False)[0]
 
     def without_top_via(self) -> tuple[int, int]:
         """What to cut so that the topmost Via is gone: its line, or its part of a line with several."""
@@ -320,7 +321,8 @@ class Message:
         a, b = self.span(k)
         if self.text.find(",", a, b) < 0:
             return a, b
-        spans = list_spans(self.text, *self.value_span(k))
+        a2, b2 = self.value_span(k)
+        spans = list_spans(self.text, a2, b2, False)
         return (spans[0][0], spans[1][0]) if len(spans) > 1 else (a, b)
 
     # ----------------------------------------------------------------------------------------------------------- body

@@ -76,10 +76,11 @@ def unquoted(text: str) -> str:
         at = back + 2
 
 
-def next_outside(text: str, wanted: str, at: int, end: int) -> int:
+def next_outside(text: str, wanted: str, at: int, end: int, angles: bool = True) -> int:
     """The first `wanted` character outside quotes and angle brackets in text[at:end]; `end` if there is none.
 
-    Raises SipError(400) for a quote or a bracket that is not closed.
+    angles: False where brackets mean nothing, in Via and in parameters. Raises SipError(400) for a quote or a bracket
+    that is not closed.
     """
     stop = quote = angle = -1  # each is looked for again only when it was passed: no text is read twice
     while True:
@@ -92,7 +93,7 @@ def next_outside(text: str, wanted: str, at: int, end: int) -> int:
             if quote < 0:
                 quote = stop
         if angle < at:
-            angle = text.find("<", at, stop)
+            angle = text.find("<", at, stop) if angles else stop
             if angle < 0:
                 angle = stop
         if angle < quote:
@@ -107,17 +108,17 @@ def next_outside(text: str, wanted: str, at: int, end: int) -> int:
             return stop
 
 
-def list_spans(text: str, at: int, end: int) -> list[tuple[int, int]]:
+def list_spans(text: str, at: int, end: int, angles: bool = True) -> list[tuple[int, int]]:
     """Where the values of a list with commas stand in text[at:end], blanks around them taken off.
 
-    Raises SipError(400) for unclosed quotes or brackets and for more than `MOST_VALUES` values. An empty value has an
+    angles: as for `next_outside`. Raises SipError(400) for unclosed quotes or brackets and for more than `MOST_VALUES` values. An empty value has an
     empty span; an empty text has no values.
     """
     spans: list[tuple[int, int]] = []
     if not text[at:end].strip(BLANKS):
         return spans
     while True:
-        stop = next_outside(text, ",", at, end)
+        stop = next_outside(text, ",", at, end, angles)
         spans.append(trimmed(text, at, stop))
         if stop >= end:
             return spans
@@ -149,7 +150,7 @@ def params_of(text: str) -> list[Param]:
     end = len(text)
     at = 0
     while at < end:
-        stop = next_outside(text, ";", at, end) if '"' in text or "<" in text else text.find(";", at)
+        stop = next_outside(text, ";", at, end, False) if '"' in text else text.find(";", at)
         if stop < 0:
             stop = end
         part = text[at:stop].strip(BLANKS)

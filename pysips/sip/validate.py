@@ -295,7 +295,7 @@ def check_vias(message: Message) -> None:
         at = text.find(":", message.starts[k], b) + 1
         if kinds.startswith(FOLD, k + 1) or text.find('"', at, b) >= 0:
             at, b = message.value_span(k)
-            for start, end in list_spans(text, at, b) or [(at, b)]:
+            for start, end in list_spans(text, at, b, False) or [(at, b)]:
                 check_via(text[start:end])
                 count += 1
         else:
@@ -428,7 +428,7 @@ def check_params(params: str, name: str) -> dict[str, str]:
     end = len(params)
     at = 0
     while at < end:
-        stop = next_outside(params, ";", at + 1, end)
+        stop = next_outside(params, ";", at + 1, end, False)
         key, equal, value = params[at + 1 : stop].partition("=")
         key = key.strip(BLANKS).lower()
         value = value.strip(BLANKS)

@@ -117,7 +117,7 @@ def joined(sent_by: str) -> str:
 
 def parse_vias(text: str) -> list[Via]:
     """The Via values of one header line. Raises SipError(400)."""
-    return [parse_via(text[a:b]) for a, b in list_spans(text, 0, len(text))]
+    return [parse_via(text[a:b]) for a, b in list_spans(text, 0, len(text), False)]
 
 
 def bare(host: str) -> str:
