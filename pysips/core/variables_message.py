@@ -11,7 +11,7 @@ from typing import Final
 from pysips.errors import BadName, SipError
 from pysips.script.catalogue import Ctx, Getter, Index, Inner, VariableSpec
 from pysips.script.values import Both, Value, text_of
-from pysips.sip.headers import CALL_ID, CSEQ, FOLD, FROM, LETTERS, OTHER, TO, USER_AGENT, normal
+from pysips.sip.headers import CALL_ID, CSEQ, FOLD, FROM, LETTERS, LONG, OTHER, TO, UNSEEN, USER_AGENT, normal
 from pysips.sip.message import Message
 from pysips.sip.uri import host_port, user_of
 
@@ -193,17 +193,32 @@ def header(inner: Inner, index: Index) -> Getter:
 
 
 def first_header(name: str) -> Getter:
-    """The first header of a constant name: by its letter in the index where it has one."""
-    letter = LETTERS.get(normal(name), OTHER)
-    if letter == OTHER:
+    """The first header of a constant name: by its letter in the index where it has one, else by its first character."""
+    wanted = normal(name)
+    letter = LETTERS.get(wanted, OTHER)
+    if letter != OTHER:
+
+        def by_letter(ctx: Ctx) -> Value:
+            message = ctx.message
+            k = message.kinds.find(letter, 1)
+            return message.value_at(k) if k > 0 else None
+
+        return by_letter
+    if not wanted or wanted in LONG.values():  # its compact form begins with another character
         return lambda ctx: ctx.message.header(name)
+    likely = wanted[0] + wanted[0].upper() + UNSEEN
 
-    def get(ctx: Ctx) -> Value:
-        message = ctx.message
-        k = message.kinds.find(letter, 1)
-        return message.value_at(k) if k > 0 else None
+    def by_name(ctx: Ctx) -> Value:
+        message: Message = ctx.message
+        text, kinds, starts = message.text, message.kinds, message.starts
+        k = kinds.find(OTHER, 1)
+        while k > 0:
+            if text[starts[k]] in likely and normal(message.line(k).partition(":")[0]) == wanted:
+                return message.value_at(k)
+            k = kinds.find(OTHER, k + 1)
+        return None
 
-    return get
+    return by_name
 
 
 def header_values(inner: Inner) -> Callable[[Ctx], list[str]]:

@@ -478,6 +478,19 @@ def test_from_is_read_quickly_or_carefully(line: str, wanted: str | None) -> Non
     assert Script("\n".join(lines), REPLY).get("$fu") == wanted
 
 
+@pytest.mark.parametrize(
+    ("lines", "name", "wanted"),
+    [
+        ("X-Secret : v", "x-secret", "v"), ("\x01X-Secret: v", "X-Secret", "v"),
+        ("x-SECRET:v\nX-Secret: w", "X-Secret", "v"),
+        ("X-Secrets: v", "X-Secret", None), ("j: v", "Reject-Contact", "v"), ("Reject-Contact: v", "j", "v"),
+    ],
+)  # fmt: skip
+def test_header_is_found_however_its_name_is_spelled(lines: str, name: str, wanted: str | None) -> None:
+    text = REPLY_401.replace("Content-Length", lines + "\nContent-Length")
+    assert Script(text, REPLY).get(f"$hdr({name})") == wanted
+
+
 def test_credentials_of_ack_are_not_looked_at() -> None:
     text = INVITE.replace("INVITE sip:", "ACK sip:", 1)
     assert Script(text).get("$au") is None
