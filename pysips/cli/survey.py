@@ -11,7 +11,9 @@ import pysips
 from pysips.core import exports
 from pysips.core.exports import Module
 from pysips.core.functions import Core
-from pysips.core.registry import MODULES, find_class
+from pysips.core.registry import MODULES, Registry, find_class
+from pysips.core.services import Services
+from pysips.core.stats import Cells, Statistics
 from pysips.errors import ModuleError
 from pysips.script.catalogue import FunctionSpec, Parameter, Route
 
@@ -37,9 +39,8 @@ def names() -> list[str]:
 
 def module(name: str) -> Module:
     """An instance with nothing configured, to be looked at; raises ModuleError."""
-    made = Core() if name == "core" else find_class(name)()
-    made.name = name
-    return made
+    registry = Registry(Services(), Statistics(Cells()))
+    return registry.add(name, Core() if name == "core" else find_class(name)())
 
 
 def every_module() -> Iterator[Module]:
