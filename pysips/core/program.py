@@ -43,7 +43,7 @@ class Program:
         self.events = Events()
         self.hooks = Hooks()
         self.registry = Registry(self.services, self.statistics)
-        self.compiled: compile.Compiled | None = None
+        self.compiled = compile.Compiled()
         self.routes: dict[tuple[str, str], Callable[[Context], Any]] = {}
         self.vars: dict[str, Value] = {}
         self.secret = os.urandom(32)
@@ -64,7 +64,7 @@ class Program:
         self.check_via = bool(known["check_via"])
         self.sip_warning = bool(known["sip_warning"])
         self.translate_503 = not known["disable_503_translation"]
-        self.max_waiting = int(known["max_waiting"])
+        self.max_waiting = int(known["max_waiting"] or 0)
         system = os.uname()
         signature = f"PySIPS ({__version__} ({system.machine}/{system.sysname.lower()}))"
         header = str(known["server_header"] or f"Server: {signature}")
