@@ -146,9 +146,7 @@ class Registrar(Module):
     # -- registering
 
     @function("save", routes=Route.REQUEST | Route.REPLY)
-    def save(
-        self, ctx: Context, domain: Table, flags: SaveText = None, aor: str = "", ownership_tag: str = ""
-    ) -> int:
+    def save(self, ctx: Context, domain: Table, flags: SaveText = None, aor: str = "", ownership_tag: str = "") -> int:
         """Store the contacts of a REGISTER and answer it: 1, -1 when the answer could not be sent, -2 when refused.
 
         Flags: memory-only, no-reply, socket-header, path-strict, path-lazy, path-off, path-received,

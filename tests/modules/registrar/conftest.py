@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from pysips.core.context import REPLY, REQUEST, Context
 from pysips.core.events import Events
 from pysips.core.exports import Module, Var
+from pysips.core.program import Program
 from pysips.core.registry import Registry
 from pysips.core.services import Clock, Network, Peer, Resolver, Services, Socket, Target
 from pysips.core.stats import Statistics
@@ -82,7 +83,7 @@ class Rig:
         self.services.sockets += [self.socket, self.other]
         statistics = Statistics()
         self.registry = Registry(self.services, statistics)
-        self.program: Any = FakeProgram(statistics)
+        self.program = cast(Program, FakeProgram(statistics))
         self.replies = Replies()
         self.registry.add("signaling", self.replies)
         self.usrloc = self.registry.load("usrloc")
@@ -99,7 +100,9 @@ class Rig:
         """A context for a message; its head lines are those of the text."""
         data = "\r\n".join(line.strip() for line in inspect.cleandoc(text).splitlines()) + "\r\n\r\n"
         message = read(data.encode("utf-8", "surrogateescape"))
-        return Context(self.services, self.program, message, source or Peer("udp", "192.0.2.7", 40000, self.socket), kind)
+        return Context(
+            self.services, self.program, message, source or Peer("udp", "192.0.2.7", 40000, self.socket), kind
+        )
 
     def register(self, *lines: str, aor: str = "sip:alice@example.com", source: Peer | None = None) -> Context:
         """A REGISTER with those lines; Call-ID and CSeq are added if they are missing."""
@@ -110,14 +113,19 @@ class Rig:
         return self.request("\n".join([*head, *more, *lines]), source)
 
     def invite(self, uri: str = "sip:alice@example.com", method: str = "INVITE", *lines: str) -> Context:
-        head = [f"{method} {uri} SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK2", "From: <sip:bob@example.com>;tag=2",
-                "To: <sip:alice@example.com>", "Call-ID: c2", f"CSeq: 1 {method}", *lines]  # fmt: skip
-        return self.request("\n".join(head))
+        """A request to somebody, from sip:bob@example.com."""
+        via = "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK2"
+        people = ["From: <sip:bob@example.com>;tag=2", "To: <sip:alice@example.com>"]
+        return self.request(
+            "\n".join([f"{method} {uri} SIP/2.0", via, *people, "Call-ID: c2", f"CSeq: 1 {method}", *lines])
+        )
 
     def reply(self, *lines: str) -> Context:
-        head = ["SIP/2.0 200 OK", "Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK3", "From: <sip:alice@example.com>;tag=1",
-                "To: <sip:alice@example.com>;tag=2", "Call-ID: c1", "CSeq: 1 REGISTER", *lines]  # fmt: skip
-        return self.request("\n".join(head), kind=REPLY)
+        """The 200 of another registrar to a REGISTER."""
+        via = "Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK3"
+        people = ["From: <sip:alice@example.com>;tag=1", "To: <sip:alice@example.com>;tag=2"]
+        text = "\n".join(["SIP/2.0 200 OK", via, *people, "Call-ID: c1", "CSeq: 1 REGISTER", *lines])
+        return self.request(text, kind=REPLY)
 
     def call(self, name: str, ctx: Context, *arguments: Any) -> Any:
         """A script function with its arguments as the script writes them; None leaves one out."""

@@ -15,7 +15,12 @@ def test_names_and_letters_of_save_mean_the_same() -> None:
     letters = parse_save("mrsp1vfc5e60E7200")
     for flags in (names, letters):
         assert flags.bits == (
-            rules.MEMORY_ONLY | rules.NO_REPLY | rules.SOCKET_HEADER | rules.PATH_LAZY | rules.PATH_RECEIVED | rules.FORCE
+            rules.MEMORY_ONLY
+            | rules.NO_REPLY
+            | rules.SOCKET_HEADER
+            | rules.PATH_LAZY
+            | rules.PATH_RECEIVED
+            | rules.FORCE
         )
         assert (flags.max_contacts, flags.min_expires, flags.max_expires) == (5, 60, 7200)
         assert flags.matching_mode == rules.UNSET
@@ -39,7 +44,7 @@ def test_no_flags_at_all() -> None:
      "max-contacts=99999999999", "matching-mode=2", "matching-mode=<>", "matching-mode=<a;b>", "nonsense"],
 )  # fmt: skip
 def test_what_save_does_not_take(text: str) -> None:
-    with pytest.raises(ValueError, match="flag|number|matching-mode"):
+    with pytest.raises(ValueError, match=r"flag|number|matching-mode"):
         parse_save(text)
 
 
@@ -63,8 +68,8 @@ def test_a_regular_expression_may_hold_commas_and_slashes() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["x", "u", "u//", "u/(/e", "ua-filtering=yea", "ua-filtering=//", "ua-filtering=/(/,extended-regexp", "ua-filtering",
-     "method-filtering=1", "y", "max-ping-latency=fast", "method-filtering,m"],
+    ["x", "u", "u//", "u/(/e", "ua-filtering=yea", "ua-filtering=//", "ua-filtering=/(/,extended-regexp",
+     "ua-filtering", "method-filtering=1", "y", "max-ping-latency=fast", "method-filtering,m"],
 )  # fmt: skip
 def test_what_lookup_does_not_take(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):

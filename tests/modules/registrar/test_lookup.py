@@ -81,7 +81,9 @@ def test_a_user_with_a_zero_byte_is_another_user(rig: Rig) -> None:
 
 
 def test_the_next_hop_is_where_the_phone_was_seen(rig: Rig) -> None:
-    rig.save('Contact: <sip:a@10.1.1.1>;received="sip:192.0.2.7:4;transport=tcp", <sip:b@10.1.1.1>;received="sip:192.0.2.8"')
+    rig.save(
+        'Contact: <sip:a@10.1.1.1>;received="sip:192.0.2.7:4;transport=tcp", <sip:b@10.1.1.1>;received="sip:192.0.2.8"'
+    )
     ctx = rig.invite()
     rig.call("lookup", ctx, "location")
     assert (ctx.uri, ctx.dst) == ("sip:a@10.1.1.1", "sip:192.0.2.7:4;transport=tcp")
@@ -89,7 +91,9 @@ def test_the_next_hop_is_where_the_phone_was_seen(rig: Rig) -> None:
 
 
 def test_or_the_first_proxy_of_the_path(rig: Rig) -> None:
-    rig.save('Contact: <sip:a@h>;received="sip:192.0.2.7", <sip:b@h>', "Path: <sip:p1;lr>,<sip:p2;lr>", flags="path-off")
+    rig.save(
+        'Contact: <sip:a@h>;received="sip:192.0.2.7", <sip:b@h>', "Path: <sip:p1;lr>,<sip:p2;lr>", flags="path-off"
+    )
     ctx = rig.invite()
     rig.call("lookup", ctx, "location")
     assert (ctx.dst, ctx.path) == ("sip:p1;lr", "<sip:p1;lr>,<sip:p2;lr>")

@@ -21,7 +21,12 @@ def test_the_contact_lives_as_long_as_the_reply_says(rig: Rig) -> None:
     ctx = reply_to(rig, request, "Contact: <sip:other@h>;expires=5, <sip:a@H>;expires=120")
     assert rig.call("save", ctx, "location") == 1
     contact = rig.shown()[0]
-    assert (contact["Contact"], contact["Expires"], contact["Q"], contact["User-agent"]) == ("sip:a@h", 120, "0.5", "x/1")
+    assert (contact["Contact"], contact["Expires"], contact["Q"], contact["User-agent"]) == (
+        "sip:a@h",
+        120,
+        "0.5",
+        "x/1",
+    )
     assert rig.replies.sent == []
     assert rig.statistic("accepted_regs") == 1
 

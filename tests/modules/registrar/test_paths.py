@@ -48,7 +48,9 @@ def test_off_keeps_it_and_tells_nobody(rig: Rig, flags: str) -> None:
     assert path_line(rig) == ""
 
 
-@pytest.mark.parametrize("path", ["<sip:192.0.2.1>", "<nonsense;lr>", "<sip:192.0.2.1;lr", "", "<sip:h;lr;x=" + "y" * 1100 + ">"])
+@pytest.mark.parametrize(
+    "path", ["<sip:192.0.2.1>", "<nonsense;lr>", "<sip:192.0.2.1;lr", "", "<sip:h;lr;x=" + "y" * 1100 + ">"]
+)
 def test_a_path_that_cannot_be_used(rig: Rig, path: str) -> None:
     assert rig.save("Contact: <sip:a@h>", "Path: " + path, flags="path-off") == -2
     assert rig.error() == "400 Path parse error"
@@ -56,7 +58,9 @@ def test_a_path_that_cannot_be_used(rig: Rig, path: str) -> None:
 
 def test_the_nearest_proxy_says_where_the_phone_is(make: Make) -> None:
     rig = make(("usrloc", "nat_bflag", "NAT"))
-    rig.save("Contact: <sip:a@h>", "Path: <sip:192.0.2.1;lr;received=sip:198.51.100.7%3B:5>", flags="path-off,path-received")
+    rig.save(
+        "Contact: <sip:a@h>", "Path: <sip:192.0.2.1;lr;received=sip:198.51.100.7%3B:5>", flags="path-off,path-received"
+    )
     assert rig.shown()[0]["Received"] == "sip:198.51.100.7;:5"
     assert rig.shown()[0]["Cflags"] == "NAT"
     double = "Path: <sip:192.0.2.1;lr;r2=on>, <sip:192.0.2.2;lr;received=sip:198.51.100.8>"

@@ -49,12 +49,21 @@ def test_its_attribute_is_told(make: Make) -> None:
 
 @pytest.mark.parametrize(
     ("contact", "callid", "answer"),
-    [("sip:a@h", "", 1), ("sip:x@h", "", -1), ("", "c1", 1), ("", "c9", -1), ("sip:a@h", "c1", 1), ("sip:a@h", "c2", -1)],
+    [
+        ("sip:a@h", "", 1),
+        ("sip:x@h", "", -1),
+        ("", "c1", 1),
+        ("", "c9", -1),
+        ("sip:a@h", "c1", 1),
+        ("sip:a@h", "c2", -1),
+    ],
 )
 def test_whether_a_contact_is_registered(rig: Rig, contact: str, callid: str, answer: int) -> None:
     rig.save("Contact: <sip:a@h>")
     rig.save("Contact: <sip:b@h>", "Call-ID: c2")
-    assert rig.call("is_contact_registered", rig.invite(), "location", "sip:alice@example.com", contact, callid) == answer
+    assert (
+        rig.call("is_contact_registered", rig.invite(), "location", "sip:alice@example.com", contact, callid) == answer
+    )
 
 
 def test_the_requests_own_contact_is_meant_without_one(rig: Rig) -> None:
@@ -70,10 +79,12 @@ def test_the_requests_own_contact_is_meant_without_one(rig: Rig) -> None:
 
 
 def test_whether_an_address_is_registered(rig: Rig) -> None:
-    rig.save('Contact: <sip:a@192.0.2.7:5062>, <sip:b@[2001:DB8::1]>, <sip:c@10.1.1.1>;received="sip:192.0.2.9:4", <sip:d@name>')
+    rig.save(
+        'Contact: <sip:a@192.0.2.7:5062>, <sip:b@[2001:DB8::1]>, <sip:c@10.1.1.1>;received="sip:192.0.2.9:4", <sip:d@n>'
+    )
     ctx = rig.invite()
     ctx.avps["port"] = [5062]
-    for address, answer in (("192.0.2.7", 1), ("2001:db8:0::1", 1), ("192.0.2.9", 1), ("10.1.1.1", -1), ("name", -1)):
+    for address, answer in (("192.0.2.7", 1), ("2001:db8:0::1", 1), ("192.0.2.9", 1), ("10.1.1.1", -1), ("n", -1)):
         ctx.avps["ip"] = [address]
         assert rig.call("is_ip_registered", ctx, "location", "sip:alice@example.com", avp("ip")) == answer, address
     ctx.avps["ip"] = ["192.0.2.9"]

@@ -77,7 +77,9 @@ def test_how_long_a_contact_lives(rig: Rig, lines: list[str], seconds: int) -> N
 
 
 def test_lifetimes_stay_between_min_and_max(make: Make) -> None:
-    rig = make(("registrar", "min_expires", 100), ("registrar", "max_expires", 200), ("registrar", "default_expires", 50))
+    rig = make(
+        ("registrar", "min_expires", 100), ("registrar", "max_expires", 200), ("registrar", "default_expires", 50)
+    )
     for asked, granted in (("", 100), ("10", 100), ("150", 150), ("9999", 200)):
         rig.save("Contact: <sip:a@h>" + (f";expires={asked}" if asked else ""))
         assert rig.listed() == f"<sip:a@h>;expires={granted}"

@@ -1,0 +1,203 @@
+"""The location tables: an AoR changes as a whole, the counts stay true, and followers hear of it."""
+
+import pytest
+
+from pysips.core.services import Clock, Services, TablesFull
+from pysips.modules.usrloc.contacts import (
+    DELETED,
+    INSERTED,
+    REPEATED,
+    STALE,
+    UPDATED,
+    Domain,
+    Follower,
+    Location,
+    hash_of,
+)
+from pysips.modules.usrloc.matching import NONE
+from pysips.modules.usrloc.records import Contact
+from pysips.testing.tables import MemoryTables
+
+NOW = 1_700_000_000
+
+
+class StoppedClock(Clock):
+    def time(self) -> float:
+        return NOW
+
+
+class Listener(Follower):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def aor_inserted(self, domain: Domain, aor: str) -> None:
+        self.heard.append(f"{domain.name} {aor} is new")
+
+    def aor_deleted(self, domain: Domain, aor: str) -> None:
+        self.heard.append(f"{domain.name} {aor} is gone")
+
+    def contact_changed(self, domain: Domain, aor: str, what: int, contact: Contact) -> None:
+        self.heard.append({INSERTED: "+", UPDATED: "=", DELETED: "-"}[what] + contact.uri)
+
+
+@pytest.fixture
+def tables() -> MemoryTables:
+    return MemoryTables()
+
+
+@pytest.fixture
+def location(tables: MemoryTables) -> Location:
+    services = Services()
+    services.tables = tables
+    services.clock = StoppedClock()
+    return Location(services)
+
+
+def contact(uri: str, callid: str = "c1", cseq: int = 1, q: int = -1, modified: int = NOW) -> Contact:
+    return Contact(uri, 0, NOW + 100, modified, callid, cseq, "ua", q=q)
+
+
+def insert(location: Location, *contacts: Contact, aor: str = "alice@h") -> None:
+    work = location.open(location.domain("location"), aor)
+    for one in contacts:
+        work.insert(one)
+    work.commit()
+
+
+def uris(location: Location, aor: str = "alice@h") -> list[str]:
+    record = location.read(location.domain("location"), aor)
+    return [one.uri for one in record.contacts] if record else []
+
+
+def test_the_hash_is_that_of_opensips() -> None:
+    assert hash_of(b"alice@example.com") == 0xAE120BD5
+    assert hash_of(b"bob@example.com") == 0x56D877B3
+    assert hash_of(b"") == 0
+    assert hash_of("ü".encode()) != hash_of(b"u")
+
+
+def test_contact_ids_hold_the_hash_and_count_up(location: Location) -> None:
+    insert(location, contact("sip:a@h"), contact("sip:b@h"), aor="alice@example.com")
+    insert(location, contact("sip:c@h"), aor="alice@example.com")
+    record = location.read(location.domain("location"), "alice@example.com")
+    assert record
+    ids = [one.id for one in record.contacts]
+    assert {number >> 46 for number in ids} == {0x0BD5}
+    assert [number & 0x3FFF for number in ids] == [0, 1, 2]
+    assert len({number >> 14 for number in ids}) == 1
+
+
+def test_nothing_changes_before_the_commit(location: Location) -> None:
+    insert(location, contact("sip:a@h"))
+    work = location.open(location.domain("location"), "alice@h")
+    work.insert(contact("sip:b@h"))
+    work.delete(0)
+    assert uris(location) == ["sip:a@h"]
+    work.abort()
+    assert uris(location) == ["sip:a@h"]
+
+
+def test_a_commit_without_changes_writes_nothing(location: Location, tables: MemoryTables) -> None:
+    location.open(location.domain("location"), "alice@h").commit()
+    assert tables.commits == 0
+    assert tables.writer is None
+
+
+def test_counts(location: Location, tables: MemoryTables) -> None:
+    domain = location.domain("location")
+    insert(location, contact("sip:a@h"), contact("sip:b@h"))
+    insert(location, contact("sip:a@h"), aor="bob@h")
+    assert (location.users(domain), location.contacts(domain)) == (2, 3)
+    work = location.open(domain, "alice@h")
+    work.replace(0, contact("sip:a@h2"))
+    work.commit()
+    assert location.counts(domain) == (2, 3)
+    work = location.open(domain, "alice@h")
+    work.clear()
+    work.commit()
+    assert location.counts(domain) == (1, 1)
+    assert location.counts(location.domain("other")) == (0, 0)
+
+
+def test_a_full_table_changes_nothing(location: Location, tables: MemoryTables) -> None:
+    tables.is_full = True
+    work = location.open(location.domain("location"), "alice@h")
+    work.insert(contact("sip:a@h"))
+    with pytest.raises(TablesFull):
+        work.commit()
+    tables.is_full = False
+    assert uris(location) == []
+    assert location.counts(location.domain("location")) == (0, 0)
+
+
+def test_a_record_that_cannot_be_read_does_not_lock_the_table(location: Location, tables: MemoryTables) -> None:
+    tables.put(b"L", b"location\0alice@h", b"nonsense")
+    with pytest.raises(Exception, match=r"MessagePack|array"):
+        location.open(location.domain("location"), "alice@h")
+    assert tables.writer is None
+
+
+def test_a_replaced_contact_keeps_what_we_know_of_it(location: Location) -> None:
+    old = contact("sip:a@h")
+    old.latency, old.more = 700, {"k": "v"}
+    insert(location, old)
+    work = location.open(location.domain("location"), "alice@h")
+    work.replace(0, contact("sip:a@h", cseq=2))
+    work.commit()
+    record = location.read(location.domain("location"), "alice@h")
+    assert record
+    (found,) = record.contacts
+    assert (found.id, found.latency, found.more, found.cseq) == (old.id, 700, {"k": "v"}, 2)
+
+
+def test_order(location: Location) -> None:
+    insert(
+        location, contact("sip:a@h", q=500), contact("sip:b@h", q=900), contact("sip:c@h"), contact("sip:d@h", q=500)
+    )
+    assert uris(location) == ["sip:b@h", "sip:a@h", "sip:d@h", "sip:c@h"]
+    work = location.open(location.domain("location"), "alice@h")
+    work.replace(1, contact("sip:a@h", q=100))
+    work.commit()
+    assert uris(location) == ["sip:b@h", "sip:d@h", "sip:a@h", "sip:c@h"]
+
+
+@pytest.mark.parametrize(
+    ("callid", "cseq", "refresh", "age", "answer"),
+    [
+        ("c1", 6, False, 0, 0),
+        ("c1", 5, True, 0, 0),
+        ("c1", 5, False, 0, REPEATED),
+        ("c1", 5, False, 20, STALE),
+        ("c1", 4, True, 0, STALE),
+        ("c1", 4, False, 0, STALE),
+        ("c2", 1, False, 0, 0),
+    ],
+)
+def test_requests_that_come_late(
+    location: Location, callid: str, cseq: int, refresh: bool, age: int, answer: int
+) -> None:
+    insert(location, contact("sip:a@h", cseq=5, modified=NOW - age))
+    work = location.open(location.domain("location"), "alice@h")
+    assert work.find("sip:a@h", callid, cseq, refresh) == answer
+    assert work.find("sip:b@h", callid, cseq, refresh) == NONE
+    work.abort()
+
+
+def test_followers_hear_what_happened_in_order(location: Location) -> None:
+    listener = Listener()
+    location.followers.append(listener)
+    insert(location, contact("sip:a@h"), contact("sip:b@h"))
+    work = location.open(location.domain("location"), "alice@h")
+    work.replace(0, contact("sip:a@h", cseq=2))
+    work.delete(1)
+    work.commit()
+    work = location.open(location.domain("location"), "alice@h")
+    work.clear()
+    work.commit()
+    work = location.open(location.domain("location"), "alice@h")
+    work.insert(contact("sip:x@h"))
+    work.abort()
+    assert listener.heard == [
+        "location alice@h is new", "+sip:a@h", "+sip:b@h", "=sip:a@h", "-sip:b@h", "-sip:a@h",
+        "location alice@h is gone",
+    ]  # fmt: skip
