@@ -14,6 +14,10 @@ from .source import Source
 
 MAX_COMPLAINTS: Final = 50
 STATEMENT_STATE: Final = frozenset({"IF", "WHILE", "SWITCH", "SEMICOLON"})  # what a state between statements takes
+TOP_STATE: Final = frozenset({"GLOBAL", "ROUTE_WORD", "LOADMODULE"})  # the same between items
+HEADING: Final = re.compile(
+    r"[ \t]*((?:(?:onreply|onsend|failure|branch|event|error|local|startup|timer)_)?route)[ \t]*[\[{]"
+)
 NEXT_ITEM: Final = re.compile(
     r"\n(?=[ \t]*(?:loadmodule\b|modparam\s*\(|(?:(?:onreply|onsend|failure|branch|event|error|local|startup|timer)_)?"
     r"route\s*[\[{]|[a-z_][a-z0-9_]*\s*=[^=~]))"
@@ -43,20 +47,21 @@ class Mistakes:
         accepted = self.acceptable(error)
         if word == "}" and "SEMICOLON" in accepted:
             self.feed(error, "SEMICOLON", ";")  # the last statement of a block may do without
-            return self.go_on_with(error)
+            return self.read_again(error)
         if len(self.complaints) >= MAX_COMPLAINTS:
             return False
         if ended:
             return self.close_everything(error)
         in_block = any(self.takes(state, one) >= STATEMENT_STATE for one in state.state_stack)
-        missing = "SEMICOLON" in accepted and in_block and self.starts_statement(word)
-        if missing:
-            before = len(self.text[:offset].rstrip())
-            self.complain("syntax error", "missing ';'?", before, 1)
+        heading = HEADING.match(self.text, self.text.rfind("\n", 0, offset) + 1)
+        if in_block and heading is not None and offset <= heading.end():
+            return self.route_in_block(error, heading.start(1), heading.group(1))
+        if "SEMICOLON" in accepted and in_block and starts_statement(word) and offset != self.last_offset:
+            self.last_offset = offset
+            self.complain("syntax error", "missing ';'?", len(self.text[:offset].rstrip()), 1)
             self.feed(error, "SEMICOLON", ";")
-            if self.go_on_with(error):
-                return True
-        elif offset != self.last_offset:
+            return self.read_again(error)
+        if offset != self.last_offset:
             self.complain(*self.explain(word, accepted, in_block, offset), offset, width)
         stuck, self.last_offset = offset == self.last_offset, offset
         return self.pass_over(error, in_block, offset, width if stuck else 0)
@@ -79,10 +84,8 @@ class Mistakes:
         return accepted
 
     def takes(self, state: Any, number: Any) -> frozenset[str]:
-        return frozenset(state.parse_conf.states[number])
-
-    def starts_statement(self, word: str) -> bool:
-        return bool(WORD.match(word)) or word.startswith("$") or word == "{"
+        """Terminals that a parser's state takes as they are, without finishing something first."""
+        return frozenset(kind for kind, (action, _) in state.parse_conf.states[number].items() if action.name == "Shift")
 
     def complain(self, message: str, cure: str, offset: int, width: int) -> None:
         self.complaints.append(self.source.complaint_at(message, cure, offset, width))
@@ -93,6 +96,8 @@ class Mistakes:
             return self.explain_top(word, accepted, offset)
         before = self.text[:offset].rstrip()
         message = f"syntax error at {shortened(word)}"
+        if word == "{" and "SEMICOLON" in accepted:
+            return message, "a block belongs to if, else, while, for or switch: a missing word, or a ';' before it?"
         if word == "else":
             return message, "an else stands right after the statement or block of its if: a ';' too many?"
         if word in ("case", "default"):
@@ -144,6 +149,30 @@ class Mistakes:
 
     # -- going on
 
+    def route_in_block(self, error: Any, offset: int, word: str) -> bool:
+        """A route starts while a block is open: close what is open, and go on with the route."""
+        opened = self.open_brace(offset)
+        line = self.source.origin_of(self.text.count("\n", 0, opened) + 1)[1]
+        cure = f"the block that starts in line {line} is still open: missing '}}'?"
+        self.complain(f"syntax error at '{word}'", cure, offset, len(word))
+        self.close_blocks(error)
+        self.to_top(error.interactive_parser.parser_state)
+        self.move_to(error, offset)
+        return True
+
+    def to_top(self, state: Any) -> None:
+        """Forget what is not finished; whole items before it stay."""
+        while not self.takes(state, state.state_stack[-1]) >= TOP_STATE:
+            state.state_stack.pop()
+            state.value_stack.pop()
+
+    def close_blocks(self, error: Any) -> None:
+        """Finish the statement and all blocks that are open."""
+        if "SEMICOLON" in error.interactive_parser.accepts():
+            self.feed(error, "SEMICOLON", ";")
+        while "RBRACE" in error.interactive_parser.accepts():
+            self.feed(error, "RBRACE", "}")
+
     def feed(self, error: Any, kind: str, text: str) -> None:
         error.interactive_parser.feed_token(self.token(kind, text, *self.spot(error)))
 
@@ -151,28 +180,18 @@ class Mistakes:
         counter = error.interactive_parser.lexer_thread.state.line_ctr
         return counter.char_pos, counter.line, counter.column
 
-    def go_on_with(self, error: Any) -> bool:
-        """Give the parser the unexpected token again; False if it is still not wanted."""
+    def read_again(self, error: Any) -> bool:
+        """Have the unexpected word read again, now that the parser stands elsewhere."""
         token = getattr(error, "token", None)
-        if token is None:
-            return True
-        if token.type not in error.interactive_parser.accepts():
-            kinds = [kind for kind in ("ID", "BREAK", "IF", "ROUTE") if kind in error.interactive_parser.accepts()]
-            if token.type not in kinds:
-                return self.rewind(error, token)
-        error.interactive_parser.feed_token(token)
-        return True
-
-    def rewind(self, error: Any, token: Any) -> bool:
-        """Have the token read again, now that the parser stands elsewhere."""
-        self.move_to(error, token.start_pos)
+        if token is not None:
+            self.move_to(error, token.start_pos)
         return True
 
     def pass_over(self, error: Any, in_block: bool, offset: int, extra: int) -> bool:
         """Leave the broken statement or item; False at the end of the text."""
         state = error.interactive_parser.parser_state
         if not in_block:
-            del state.state_stack[1:], state.value_stack[:]
+            self.to_top(state)
             found = NEXT_ITEM.search(self.text, offset + extra)
             self.move_to(error, found.end() if found is not None else len(self.text))
             return True
@@ -220,27 +239,28 @@ class Mistakes:
 
     def close_everything(self, error: Any) -> bool:
         """The text ended inside something: say what is open, and close it."""
-        opened = self.open_brace()
+        opened = self.open_brace(len(self.text))
         if opened >= 0:
             self.complain("this block never ends", "add the missing '}'", opened, 1)
         else:
             self.complain("the file ends in the middle of something", "", len(self.text.rstrip()), 1)
-        accepted = error.interactive_parser.accepts()
-        if "SEMICOLON" in accepted:
-            self.feed(error, "SEMICOLON", ";")
-        while "RBRACE" in error.interactive_parser.accepts():
-            self.feed(error, "RBRACE", "}")
+        self.close_blocks(error)
         return "$END" in error.interactive_parser.accepts()
 
-    def open_brace(self) -> int:
-        """The offset of the last `{` that nothing closes; -1 if there is none."""
+    def open_brace(self, end: int) -> int:
+        """The offset of the innermost `{` before `end` that nothing closes; -1 if there is none."""
         opened = []
-        for edge in EDGE.finditer(self.text):
+        for edge in EDGE.finditer(self.text, 0, end):
             if edge.group() == "{":
                 opened.append(edge.start())
             elif edge.group() == "}" and opened:
                 opened.pop()
-        return opened[0] if opened else -1
+        return opened[-1] if opened else -1
+
+
+def starts_statement(word: str) -> bool:
+    """Whether a statement can start with this word."""
+    return WORD.match(word) is not None or word.startswith("$")
 
 
 def shortened(word: str) -> str:

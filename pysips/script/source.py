@@ -24,6 +24,7 @@ MARK: Final = re.compile(rf'{LINE_MARK} (\d+)|{BEGIN_MARK} "(.*)"|({END_MARK})')
 
 # What a comment must not be looked for in: strings, and a variable up to its opening bracket.
 LANDMARK: Final = re.compile(r""""(?:[^"\\]|\\[\s\S])*"|'[^']*'|\#[^\n]*|/\*|\$[^\s()\[\];:,=!<>~+\-*/%&|^]*\(?|["']""")
+STATEMENT_END: Final = re.compile(r"\A[^\n]*\)\s*;?[ \t]*\n")
 COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
 BRACKET: Final = re.compile(r"[()]")
 VISIBLE: Final = re.compile(r"[^\n]")
@@ -65,6 +66,7 @@ class Source:
         """The text with every comment as blanks, so that all positions stay."""
         pieces = []
         done = at = 0
+        suspect = -1
         self.text = text
         while (found := LANDMARK.search(text, at)) is not None:
             start, at = found.span()
@@ -75,8 +77,10 @@ class Source:
                 continue
             if first in "\"'":
                 if at - start == 1:
-                    self.complaints.append(self.complaint_at("this string never ends", "add the missing quote", start))
+                    self.unclosed(start, suspect)
                     break
+                if suspect < 0 and "\n" in found.group() and STATEMENT_END.search(found.group()) is not None:
+                    suspect = start
                 continue
             if first == "/":
                 at = self.end_of_comment(text, start)
@@ -84,6 +88,14 @@ class Source:
             done = at
         pieces.append(text[done:])
         return "".join(pieces)
+
+    def unclosed(self, start: int, suspect: int) -> None:
+        """Quotes do not pair up: the last one is left over, but a string over several lines is likelier to blame."""
+        if suspect < 0:
+            self.complaints.append(self.complaint_at("this string never ends", "add the missing quote", start))
+            return
+        cure = "it runs on into the next lines, and one quote is left over at the end: add the missing quote"
+        self.complaints.append(self.complaint_at("this string seems to have no end", cure, suspect))
 
     def end_of_comment(self, text: str, start: int) -> int:
         """Where the (nesting) comment that starts here ends."""
