@@ -1,0 +1,129 @@
+"""Answers into the clients' pipes, without ever waiting for a client.
+
+Facts:
+- the client may open its pipe after it has asked: we try for 2 s;
+- only a pipe is written to, and only in the reply folder itself: no link is followed;
+- a client that does not read is given up after 5 s.
+"""
+
+import asyncio
+import errno
+import json
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from pysips.core.exports import MiError
+from pysips.core.log import log
+from pysips.core.services import Offload
+
+OPEN_SECONDS: Final = 2.0
+WRITE_SECONDS: Final = 5.0
+PAUSE: Final = 0.01
+MOST_AT_ONCE: Final = 100
+CODES: Final = {-32601: 404, -32602: 400}
+
+
+class Replies:
+    """Writes answers; each is a small task of its own."""
+
+    def __init__(self, folder: Path, offload: Offload, indent: str, pretty: bool) -> None:
+        self.folder = folder
+        self.offload = offload
+        self.indent = indent
+        self.pretty = pretty
+        self.running = 0
+
+    def json(self, name: str, text: str) -> None:
+        """A JSON-RPC answer; an empty one is none."""
+        if text and self.pretty:
+            text = json.dumps(json.loads(text), indent=4, ensure_ascii=False)
+        if text:
+            self.send(name, text)
+
+    def lines(self, name: str, result: Any, failure: BaseException | None) -> None:
+        """An answer in 2.4's form."""
+        if failure is None:
+            text = "200 OK\n" + "".join(line + "\n" for line in spelled(result, self.indent))
+        elif isinstance(failure, MiError):
+            code = failure.code if failure.code > 0 else CODES.get(failure.code, 500)
+            text = f"{code} {failure.data or failure}\n"
+        else:
+            text = "500 Internal error\n"
+        self.send(name, text + "\n")
+
+    def send(self, name: str, text: str) -> None:
+        if not name:
+            return
+        if self.running >= MOST_AT_ONCE:
+            log.warn("mi_fifo", "too many clients do not fetch their answers")
+            return
+        self.running += 1
+        self.offload.spawn(self.deliver(name, text.encode("utf-8", "backslashreplace")))
+
+    async def deliver(self, name: str, data: bytes) -> None:
+        try:
+            pipe = await self.opened(self.folder / name)
+            try:
+                await written(pipe, data)
+            finally:
+                os.close(pipe)
+        except OSError as problem:
+            log.warn("mi_fifo", f"cannot answer in {self.folder / name}: {problem.strerror}")
+        finally:
+            self.running -= 1
+
+    async def opened(self, path: Path) -> int:
+        """The pipe, as soon as its reader is there. Raises OSError."""
+        end = time.monotonic() + OPEN_SECONDS
+        while True:
+            try:
+                pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            except OSError as problem:
+                if problem.errno not in (errno.ENXIO, errno.ENOENT) or time.monotonic() > end:
+                    raise
+                await asyncio.sleep(PAUSE)
+                continue
+            if stat.S_ISFIFO(os.fstat(pipe).st_mode):
+                return pipe
+            os.close(pipe)
+            raise OSError(errno.EPERM, "it is no pipe")
+
+
+async def written(pipe: int, data: bytes) -> None:
+    """Write all of it. Raises OSError, also when the client does not read."""
+    end = time.monotonic() + WRITE_SECONDS
+    while data:
+        try:
+            data = data[os.write(pipe, data) :]
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise OSError(errno.ETIMEDOUT, "the client does not read") from None
+            await asyncio.sleep(PAUSE)
+
+
+def spelled(value: Any, indent: str, name: str = "", depth: int = 0) -> list[str]:
+    """A result as lines `name:: value`; what is inside something else stands further to the right."""
+    if isinstance(value, dict):
+        here = [f"{indent * depth}{name}::"] if name else []
+        inside = depth + 1 if name else depth
+        return here + [line for key, one in value.items() for line in spelled(one, indent, key, inside)]
+    if isinstance(value, list):
+        return [line for one in value for line in item(one, indent, name, depth)]
+    if value in ("OK", None) and not name:
+        return []
+    return [f"{indent * depth}{name}:: {one_line(value)}"]
+
+
+def item(value: Any, indent: str, name: str, depth: int) -> list[str]:
+    """One of a list."""
+    if isinstance(value, (dict, list)):
+        return [f"{indent * depth}{name}::", *spelled(value, indent, "", depth + 1)]
+    return [f"{indent * depth}{name}:: {one_line(value)}"]
+
+
+def one_line(value: Any) -> str:
+    text = str(value) if not isinstance(value, bool) else str(int(value))
+    return text.replace("\r", " ").replace("\n", " ")
