@@ -152,7 +152,7 @@ def heard(status: int) -> int:
 
 
 class Machine:
-    """What the four have in common: a state, a time to repeat and a time to end.
+    """What the four have in common: a state, a time to repeat and a time to end. Times are above 0.
 
     state      one of the states above
     due        when `fire` is to be called, 0.0 for never

@@ -34,7 +34,7 @@ from .address import Address, parse_address, parse_addresses
 from .grammar import CONTROL, DISPLAY_TOKENS, GEN_VALUE, Q_VALUE, QUOTED_PAIR, QUOTED_STRING, is_token
 from .headers import CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FOLD, FROM, MAX_FORWARDS, TO, VIA
 from .message import Message
-from .text import BLANKS, list_spans, next_outside, number
+from .text import BLANKS, list_spans, next_outside, number, quoted_end
 from .uri import parse_uri
 from .via import COOKIE, parse_via
 
@@ -186,11 +186,14 @@ def outside_pairs(line: str) -> str:
     """The line without the quoted pairs of its quoted strings."""
     parts: list[str] = []
     at = 0
-    for match in QUOTED_STRING.finditer(line):
-        parts.append(line[at : match.start()])
-        parts.append(QUOTED_PAIR.sub("", match.group()))
-        at = match.end()
-    return "".join(parts) + line[at:]
+    while True:
+        quote = line.find('"', at)
+        end = quoted_end(line, quote, len(line)) if quote >= 0 else -1
+        if end < 0:
+            return "".join(parts) + line[at:]
+        parts.append(line[at:quote])
+        parts.append(QUOTED_PAIR.sub("", line[quote:end]))
+        at = end
 
 
 def shown(name: str) -> str:
@@ -328,6 +331,8 @@ def is_proven_via(text: str, a: int, b: int) -> bool:
 def check_via(text: str) -> None:
     """The careful look at one Via value."""
     via = parse_via(text)
+    if text.rstrip(BLANKS).endswith(";"):
+        raise SipError(400, "Bad Parameter in Via")
     branch = check_params(";" + via.params if via.params else "", "Via").get("branch", "-")
     if branch == COOKIE:
         raise SipError(400, "Bad Branch")
@@ -353,8 +358,8 @@ def check_tagged(message: Message, k: int, name: str) -> None:
         tag = text[gt + 5 : b]
         if text.startswith(";tag=", gt) and (tag.isalnum() or is_token(tag)):
             return
-    address = parse_address(message.value_at(k))
-    check_address(address, name)
+    value = message.value_at(k)
+    check_address(value, parse_address(value), name)
     if gt > 0:
         remember_prefix(text[a:gt])
 
@@ -362,16 +367,17 @@ def check_tagged(message: Message, k: int, name: str) -> None:
 def remember_prefix(text: str) -> None:
     """Note a From or To up to its `>`, if it is an address by itself (the `>` may have been one in a parameter)."""
     try:
-        address = parse_address(text.partition(":")[2])
-        check_address(address, "")
+        value = text.partition(":")[2]
+        address = parse_address(value)
+        check_address(value, address, "")
     except SipError:
         return
     if address.bracketed and not address.params:
         remember(proven_addresses, text)
 
 
-def check_address(address: Address, name: str) -> dict[str, str]:
-    """The display name, the URI and the parameters; the latter by name."""
+def check_address(text: str, address: Address, name: str) -> dict[str, str]:
+    """The display name, the URI and the parameters of an address in `text`; gives the latter by name."""
     display = address.display
     if display.startswith('"'):
         if not display.endswith('"'):
@@ -386,6 +392,8 @@ def check_address(address: Address, name: str) -> dict[str, str]:
         parse_uri(address.uri)
     except SipError:
         raise SipError(400, "Bad URI in " + name) from None
+    if text[address.end - 1] == ";":
+        raise SipError(400, "Bad Parameter in " + name)
     return check_params(";" + address.params if address.params else "", name)
 
 
@@ -416,7 +424,7 @@ def check_contact(value: str) -> bool:
             if len(contacts) > 1 or contact.params:
                 raise SipError(400, "Bad Contact")
             return True
-        q = check_address(contact, "Contact").get("q")
+        q = check_address(value, contact, "Contact").get("q")
         if q is not None and Q_VALUE.fullmatch(q) is None:
             raise SipError(400, "Bad q Value in Contact")
     return False
