@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,16 +93,14 @@ def place(item: Item) -> str:
     """`modules/tm/__init__.py:88`, where the name stands as a literal; the module's file if it stands nowhere."""
     home = Path(inspect.getfile(type(item.module))).resolve()
     files = sorted(home.parent.glob("*.py")) if home.name == "__init__.py" or item.module.name == "core" else [home]
-    literal = f'"{item.name}"' if item.what != "transformation" else f'"{item.name.partition(".")[2]}"'
-    found = [(path, number, line) for path in files for number, line in lines(path) if literal in line]
-    attribute = [(path, n, line) for path in files for n, line in lines(path) if line.startswith(f"    {item.name}:")]
-    best = next(((p, n) for p, n, line in found if line.lstrip().startswith("@")), None)
-    best = best or next(((p, n) for p, n, _ in [*attribute, *found]), (home, 1))
-    return f"{shown(best[0])}:{best[1]}"
-
-
-def lines(path: Path) -> list[tuple[int, str]]:
-    return list(enumerate(path.read_text("utf-8").splitlines(), 1))
+    literal = ", ".join(f'"{part}"' for part in item.name.split("."))
+    marks = (rf"\s*@.*{re.escape(literal)}", rf"    {re.escape(item.name)}:", rf".*{re.escape(literal)}")
+    for mark in marks:
+        for path in files:
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+                if re.match(mark, line):
+                    return f"{shown(path)}:{number}"
+    return f"{shown(home)}:1"
 
 
 def shown(path: Path) -> str:

@@ -1,0 +1,127 @@
+"""What each command answers to people: its words and its exit code."""
+
+from pathlib import Path
+
+import pytest
+
+from pysips import __version__
+from pysips.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = """
+socket=udp:127.0.0.1:5060
+loadmodule "proto_udp.so"
+loadmodule "sl.so"
+loadmodule "maxfwd.so"
+route {
+    if (!mf_process_maxfwd_header(10)) { route(refuse); }
+}
+route[refuse] {
+    sl_send_reply(483, "Too Many Hops");
+    exit;
+}
+"""
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> str:
+    path = tmp_path / "good.cfg"
+    path.write_text(GOOD)
+    return str(path)
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> str:
+    path = tmp_path / "bad.cfg"
+    path.write_text(GOOD.replace("sl_send_reply", "sl_sent_reply").replace("route(refuse)", "route(refused)"))
+    return str(path)
+
+
+@pytest.mark.parametrize("words", [["-C", "-f"], ["-c", "-f"], ["check"]])
+def test_a_good_script_is_ok(good: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, good]) == 0
+    assert "config file ok" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["-C", "-f"], ["-c", "-f"], ["check"]])
+def test_a_bad_script_is_255_with_every_problem(bad: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, bad]) == 255
+    said = capsys.readouterr().err
+    assert f"{bad}:10:5: " in said
+    assert "sl_sent_reply" in said and "did you mean sl_send_reply" in said
+    assert "refused" in said
+    assert "bad config file (2 errors)" in said
+
+
+def test_a_quiet_check_of_a_good_script_says_nothing(good: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "-q", good]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-f", "/nowhere/x.cfg"]) == 255
+    assert "/nowhere/x.cfg" in capsys.readouterr().err
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-V"]) == 0
+    assert capsys.readouterr().out == f"PySIPS {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["-Z"], ["-f"], ["nonsense"], ["-f", "a.cfg", "where", "x"], ["check"]])
+def test_a_wrong_command_line_is_255_and_says_why(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 255
+    assert "Error:" in capsys.readouterr().err
+
+
+def test_show_prints_the_python_of_a_route(good: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", good, "refuse"]) == 0
+    said = capsys.readouterr().out
+    assert "def route_refuse(ctx)" in said
+    assert "483" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "what"),
+    [
+        ("t_relay", "modules/tm/__init__.py", "tm: function t_relay("),
+        ("$rU", "pysips/core/variables_uri.py", "core: variable $rU"),
+        ("{s.len}", "pysips/core/transform_strings.py", "core: transformation {s.len}"),
+        ("fr_timeout", "modules/tm/__init__.py", "tm: parameter fr_timeout (integer)"),
+        ("ul_dump", "modules/usrloc/__init__.py", "usrloc: mi ul_dump"),
+        ("xlog", "pysips/core/functions_log.py", "core: function xlog("),
+    ],
+)
+def test_where_names_the_line(name: str, file: str, what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["where", name]) == 0
+    said = next(line for line in capsys.readouterr().out.splitlines() if what in line)
+    path, _, number = said.split("  ")[0].partition(":")
+    assert path == file
+    bare = name.strip("${}").split(".")[-1]
+    assert bare in (ROOT / path).read_text("utf-8").splitlines()[int(number) - 1]
+
+
+def test_where_tells_what_is_not_here_yet_from_a_misspelling(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["where", "rtpproxy_offer"]) == 1
+    assert "OpenSIPS knows it: function of rtpproxy" in capsys.readouterr().err
+    assert main(["where", "t_realy"]) == 1
+    assert "did you mean" in capsys.readouterr().err
+
+
+def test_docs_has_what_the_module_declares(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["docs", "maxfwd"]) == 0
+    said = capsys.readouterr().out
+    assert "mf_process_maxfwd_header(initial)" in said
+    assert "max_limit (integer)  [default 256]" in said
+
+
+def test_docs_of_a_module_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["docs", "rtpproxy"]) == 255
+    assert "not in PySIPS yet" in capsys.readouterr().err
+
+
+def test_modules_lists_shares(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["modules"]) == 0
+    rows = {line.split("\t")[0]: line.split("\t")[1:] for line in capsys.readouterr().out.splitlines()}
+    assert rows["maxfwd"][:2] == ["2/2", "1/1"]
+    assert "core" in rows
