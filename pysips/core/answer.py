@@ -3,17 +3,18 @@
 The text of a reply is OpenSIPS' own shape (Via, Record-Route where a dialog starts, To, From, Call-ID, CSeq, then ours).
 """
 
-from hashlib import blake2b
 from typing import Final
 
 from pysips.sip.build import reply, via_marks
 from pysips.sip.edits import Edit
+from pysips.sip.message import Message
 from pysips.sip.via import bare
 
 from .context import FORCE_RPORT, REPLY_TO_VIA, Context
 from .services import RELIABLE, UDP, Peer
 
 DEFAULT_PORT: Final = 5060
+POSITIVE: Final = 2**62 - 1
 
 
 def source_marks(ctx: Context) -> list[Edit]:
@@ -25,7 +26,7 @@ def source_marks(ctx: Context) -> list[Edit]:
 def reply_peer(ctx: Context) -> Peer:
     """Where a reply to the request `ctx.message` goes."""
     source = ctx.source
-    if source.proto in RELIABLE:
+    if source.proto in RELIABLE or names_source(ctx.message, source):
         return source
     via = ctx.message.top_via()
     if via.rport is not None or ctx.via_flags & FORCE_RPORT:
@@ -36,19 +37,30 @@ def reply_peer(ctx: Context) -> Peer:
     return source if port == source.port else Peer(UDP, source.host, port, source.socket)
 
 
+def names_source(message: Message, source: Peer) -> bool:
+    """A quick proof that the top Via names the very address and port that the request came from."""
+    text = message.text
+    k = message.kinds.find("V", 1)
+    if k < 0:
+        return False
+    a = message.starts[k]
+    b = text.find(";", a, message.starts[k + 1])
+    return b > 0 and text.endswith(" " + source.host + ":" + str(source.port), a, b)
+
+
 def is_numeric(host: str) -> bool:
     """Whether a Via's host is an address (nobody is asked for a name to send a reply)."""
     return host.startswith("[") or (host.replace(".", "").isascii() and host.replace(".", "").isdigit())
 
 
 def local_tag(ctx: Context) -> str:
-    """The To tag of replies made here: one for each request, the same for its retransmissions in every process."""
+    """The To tag of replies made here: one for each request, the same for its retransmissions in every process.
+
+    Python's hash of a text is keyed (SipHash), and all processes have their key from the supervisor.
+    """
     if not ctx.to_tag:
         message = ctx.message
-        facts = message.branch() + message.call_id() + message.from_tag()
-        ctx.to_tag = blake2b(
-            facts.encode("utf-8", "surrogateescape"), digest_size=12, key=ctx.program.secret
-        ).hexdigest()
+        ctx.to_tag = ctx.program.tag_prefix + str(hash(message.branch() + message.call_id()) & POSITIVE)
     return ctx.to_tag
 
 

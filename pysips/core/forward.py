@@ -1,6 +1,5 @@
 """The next hop, our Via, and sending a request on (RFC 3261 section 16.6), or a reply back (16.7), without state."""
 
-from hashlib import blake2b
 from typing import Final, final
 
 from pysips.errors import SipError
@@ -8,7 +7,7 @@ from pysips.sip.edits import Edits
 from pysips.sip.uri import parse_uri
 from pysips.sip.via import bare, parse_vias, reply_to
 
-from .answer import source_marks
+from .answer import POSITIVE, source_marks
 from .branches import Branch, from_message
 from .context import ADD_LOCAL_RPORT, TCP_ALIAS, Context
 from .services import RELIABLE, Peer, Services, Socket, Target, bracketed
@@ -146,7 +145,7 @@ def stateless_branch(ctx: Context) -> str:
     """A branch parameter that a retransmission gets again (RFC 3261 section 16.11)."""
     message = ctx.message
     facts = message.branch() + message.call_id() + message.from_tag() + str(message.cseq()[0]) + ctx.request_uri()
-    return COOKIE + blake2b(facts.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest() + ".0"
+    return COOKIE + ctx.program.tag_prefix + str(hash(facts) & POSITIVE) + ".0"
 
 
 async def targets_of(services: Services, hop: Hop) -> list[Target]:

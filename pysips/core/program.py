@@ -46,7 +46,7 @@ class Program:
         self.compiled = compile.Compiled()
         self.routes: dict[tuple[str, str], Callable[[Context], Any]] = {}
         self.vars: dict[str, Value] = {}
-        self.secret = os.urandom(32)
+        self.tag_prefix = os.urandom(6).hex() + "-"  # what makes our tags and stateless branches ours
         self.runs: waiting.Runs = waiting.Runs(1, _no_answer)
         self.dummy: Message = read(DUMMY)
         self.started = 0.0
