@@ -94,7 +94,7 @@ def build(program: Program, options: Options, root: str, who: tuple[int, int] | 
     statistics.counter("net", "handover_dropped")
     statistics.counter("net", "tables_refused")
     workers = number_of_workers(program, options)
-    seats = [Seat(slot, slot, "SIP receiver") for slot in range(workers)]
+    seats = [Seat(slot, slot, f"SIP receiver {slot}") for slot in range(workers)]
     seats.append(Seat(workers, -1, "attendant"))
     run = daemon.RunFolder(options.file, program.sockets, root, who)
     backlog, tos = int(program.config.globals["tcp_socket_backlog"] or 10), int(program.config.globals["tos"] or 0)

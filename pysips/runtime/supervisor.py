@@ -223,6 +223,7 @@ class Supervisor:
             self.await_end(LAST_SECONDS, workers_only=False)
         self.tell(signal.SIGKILL)
         self.await_end(LAST_SECONDS, workers_only=False)
+        tables.remove(self.server.folder)
 
     def await_end(self, seconds: float, workers_only: bool) -> bool:
         """Wait until they are gone; False when time is over or a second signal came."""

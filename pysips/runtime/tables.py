@@ -70,12 +70,17 @@ def open_environment(folder: Path, create: bool) -> Any:
 
 def make(folder: Path) -> None:
     """Wipe what an earlier server left and make the file. Raises NoTables. For a short-lived process of its own."""
-    for stale in (folder / FILE, folder / (FILE + "-lock")):
-        stale.unlink(missing_ok=True)
+    remove(folder)
     environment = open_environment(folder, create=True)
     with environment.begin(write=True) as transaction:
         transaction.put(b"\x00made by", str(os.getpid()).encode())
     environment.close()
+
+
+def remove(folder: Path) -> None:
+    """Remove the files; whoever has them open keeps what he has. Raises OSError."""
+    for file in (folder / FILE, folder / (FILE + "-lock")):
+        file.unlink(missing_ok=True)
 
 
 class LmdbTransaction(Transaction):
