@@ -16,6 +16,10 @@ from .mistakes import Mistakes
 from .source import Source
 from .variable import parse_variable
 
+# 2.4 names the branch before the flag: setbflag(1, FLAG). Later versions name a flag by a text, never by a number.
+BRANCH_FLAG_CALLS: Final = frozenset(
+    ("setbflag", "resetbflag", "isbflagset", "setbranchflag", "resetbranchflag", "isbranchflagset")
+)
 DEEPEST: Final = 20_000  # frames: an `else if` of some thousand branches nests as deep
 
 
@@ -190,6 +194,8 @@ class Builder:
     # -- calls
 
     def call(self, place: Place, name: Token, *arguments: Any) -> nodes.Call:
+        if name in BRANCH_FLAG_CALLS and len(arguments) == 2 and isinstance(arguments[0], nodes.Number):
+            arguments = (arguments[1], arguments[0])
         return nodes.Call(place, str(name), () if arguments == (None,) else arguments)
 
     def bare(self, place: Place, name: Token) -> nodes.Call:
@@ -197,6 +203,9 @@ class Builder:
 
     def word(self, place: Place, name: Token) -> nodes.Word:
         return nodes.Word(place, str(name))
+
+    def bare_text(self, place: Place, text: Token) -> nodes.Text:
+        return nodes.Text(place, str(text))
 
     def strings(self, place: Place, *parts: Token) -> nodes.Text | nodes.Strings:
         texts = tuple(self.string(self.place(one), one) for one in parts)
