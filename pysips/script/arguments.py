@@ -14,7 +14,8 @@ from typing import Any
 from pysips.errors import BadName
 
 from . import formats, literals, nodes, pyast
-from .catalogue import Catalogue, FunctionSpec, Parameter
+from .catalogue import FunctionSpec, Parameter
+from .complaints import Wrong
 from .names import Names
 from .regex import BadRegex, compile_ere
 from .variable import parse_variable
@@ -28,14 +29,6 @@ BARE_WORDS = frozenset({
     "force_rport", "add_rport", "add_local_rport", "force_local_rport", "revert_uri", "append_branch", "resetdsturi",
     "resetduri", "isdsturiset", "isduriset", "force_tcp_alias", "add_tcp_alias", "forward", "next_branches",
 })  # fmt: skip
-
-
-class BadArgument(BadName):
-    """An argument that a parameter does not take."""
-
-    def __init__(self, message: str, cure: str = "") -> None:
-        super().__init__(message)
-        self.cure = cure
 
 
 @dataclass(slots=True)
@@ -56,19 +49,19 @@ class Ready:
 
 
 def matched(spec: FunctionSpec, call: nodes.Call) -> list[tuple[Parameter, nodes.Argument | None]]:
-    """Each parameter with its argument. Raises BadArgument for too many, too few and left out ones."""
+    """Each parameter with its argument. Raises Wrong for too many, too few and left out ones."""
     given = list(call.arguments)
     most = len(spec.parameters)
     if len(given) > most and not (given == [None] and most == 0):
-        raise BadArgument(f"too many parameters for command <{spec.name}>", f"it takes {counted(most)}")
+        raise Wrong(f"too many parameters for command <{spec.name}>", f"it takes {counted(most)}")
     needed = max(spec.minimum, sum(not one.optional for one in spec.parameters))
     if len(given) < needed:
-        raise BadArgument(f"too few parameters for command <{spec.name}>", f"it needs {counted(needed)}: {usage(spec)}")
+        raise Wrong(f"too few parameters for command <{spec.name}>", f"it needs {counted(needed)}: {usage(spec)}")
     given += [None] * (len(spec.parameters) - len(given))
     for parameter, argument in zip(spec.parameters, given, strict=False):
         if argument is None and not parameter.optional:
             message = f"mandatory parameter omitted for command <{spec.name}>"
-            raise BadArgument(message, f"parameter {parameter.name} is needed: {usage(spec)}")
+            raise Wrong(message, f"parameter {parameter.name} is needed: {usage(spec)}")
     return list(zip(spec.parameters, given, strict=False))
 
 
@@ -86,15 +79,15 @@ def usage(spec: FunctionSpec) -> str:
 
 
 def ready(parameter: Parameter, argument: nodes.Argument, number: int, function: str) -> Ready:
-    """What an argument means for its parameter. Raises BadArgument or BadName."""
+    """What an argument means for its parameter. Raises Wrong or BadName."""
     if isinstance(argument, nodes.Strings):
         argument = nodes.Text(argument.place, "".join(part.text for part in argument.parts))
     where = f"param [{number}] ({parameter.name}) of <{function}>"
     if isinstance(argument, nodes.Null):
-        raise BadArgument(f"{where} cannot be NULL", "leave it out, or use a variable")
+        raise Wrong(f"{where} cannot be NULL", "leave it out, or use a variable")
     if isinstance(argument, nodes.Word):
         if function not in FLAG_WORDS:
-            raise BadArgument(f"bare word <{argument.text}> as {where}", f'quote it: "{argument.text}"')
+            raise Wrong(f"bare word <{argument.text}> as {where}", f'quote it: "{argument.text}"')
         argument = nodes.Text(argument.place, argument.text)
     if isinstance(argument, nodes.Number) and function in FLAG_WORDS and parameter.kind == "str":
         argument = nodes.Text(argument.place, str(argument.number))
@@ -107,7 +100,7 @@ def ready(parameter: Parameter, argument: nodes.Argument, number: int, function:
 
 def _from_variable(parameter: Parameter, argument: nodes.Variable, where: str) -> Ready:
     if parameter.static:
-        raise BadArgument(f"{where} does not support variables", "give a literal")
+        raise Wrong(f"{where} does not support variables", "give a literal")
     return Ready(variable=argument)
 
 
@@ -115,7 +108,7 @@ def _from_number(parameter: Parameter, argument: nodes.Number, where: str) -> Re
     if parameter.kind in ("int", "value"):
         return Ready(constant=converted(parameter, argument.number, where))
     wanted = {"var": "a variable", "regex": "a regular expression"}.get(parameter.kind, "a string or variable")
-    raise BadArgument(f"{where} expected to be {wanted}", f'quote it: "{argument.number}"' if wanted[2] == "s" else "")
+    raise Wrong(f"{where} expected to be {wanted}", f'quote it: "{argument.number}"' if wanted[2] == "s" else "")
 
 
 def _from_text(parameter: Parameter, argument: nodes.Text, where: str) -> Ready:
@@ -134,7 +127,7 @@ def _from_text(parameter: Parameter, argument: nodes.Text, where: str) -> Ready:
         plain = "".join(str(piece) for piece in pieces)
         return Ready(constant=regex(plain, where) if parameter.kind == "regex" else converted(parameter, plain, where))
     if parameter.static:
-        raise BadArgument(f"{where} does not support formatted strings", "give a literal without variables")
+        raise Wrong(f"{where} does not support formatted strings", "give a literal without variables")
     return Ready(format=pieces)
 
 
@@ -145,7 +138,7 @@ def _pieces(argument: nodes.Text, parameter: Parameter, where: str) -> list[form
     except BadName as problem:
         if parameter.kind == "regex" or parameter.convert is not None:
             return [argument.text]
-        raise BadArgument(f"{problem}, in {where}", "a dollar sign alone is written $$") from None
+        raise Wrong(f"{problem}, in {where}", getattr(problem, "cure", "")) from None
 
 
 def _number_in_quotes(parameter: Parameter, argument: nodes.Text, where: str) -> Ready:
@@ -154,14 +147,14 @@ def _number_in_quotes(parameter: Parameter, argument: nodes.Text, where: str) ->
         return Ready(constant=converted(parameter, value, where))
     if argument.text.strip().startswith("$"):
         return Ready(variable=quoted_variable(argument, where))
-    raise BadArgument(f"{where} expected to be an integer or variable", "")
+    raise Wrong(f"{where} expected to be an integer or variable", "")
 
 
 def quoted_variable(argument: nodes.Text, where: str) -> nodes.Variable:
     """2.4's `"$avp(x)"`."""
     text = argument.text.strip()
     if not text.startswith("$"):
-        raise BadArgument(f"{where} expected to be a variable", "write $var(name) or $avp(name), without quotes")
+        raise Wrong(f"{where} expected to be a variable", "write $var(name) or $avp(name), without quotes")
     return parse_variable(text, argument.place, whole=True)
 
 
@@ -172,21 +165,14 @@ def converted(parameter: Parameter, value: Any, where: str) -> Any:
     try:
         return parameter.convert(value)
     except (ValueError, BadName) as problem:
-        raise BadArgument(f"{where}: {problem}") from None
+        raise Wrong(f"{where}: {problem}") from None
 
 
 def regex(text: str, where: str) -> Any:
     try:
         return compile_ere(text, lines=True)
     except BadRegex as problem:
-        raise BadArgument(f"{where}: {problem}") from None
-
-
-def check_bindable(item: Ready, catalogue: Catalogue) -> None:
-    """Bind everything that is named, for the complaints. Raises BadName."""
-    for piece in [item.variable, *item.format]:
-        if isinstance(piece, nodes.Variable):
-            formats.bind(piece, catalogue)
+        raise Wrong(f"{where}: {problem}") from None
 
 
 class Arguments:

@@ -20,6 +20,14 @@ ITERATORS = frozenset({"var", "avp", "json"})
 MAX_ROUTE_PARAMETERS = 8
 LEVEL_LETTERS = "ACEWNID"
 LEVELS = "L_ALERT L_CRIT L_ERR L_WARN L_NOTICE L_INFO L_DBG"
+NO_COMMANDS = {
+    "continue": "there is no continue: put the rest of the loop into an if",
+    "NULL": "NULL stands only right of =, == and !=",
+    "null": "NULL stands only right of =, == and !=",
+    "else": "an else stands right after the statement or block of its if",
+    "case": "case belongs into the block of a switch",
+    "default": "default belongs into the block of a switch",
+}
 FOLDING = frozenset({"xlog", "xdbg"})  # functions whose adjacent strings are one
 
 
@@ -126,7 +134,7 @@ class Check:
     def forbidden(self, call: nodes.Call, spec: FunctionSpec, kind: Route, by: str) -> None:
         words = [word for word, known in ROUTE_WORDS.items() if spec.routes & known]
         where = next(word for word, known in ROUTE_WORDS.items() if known is kind)
-        reached = f", which {by} reaches by route()" if by else ""
+        reached = f": {by} reaches it by route()" if by else ""
         message = f"command <{call.name}> is not allowed in {where}{reached}"
         self.complain(call.place, message, f"it may stand in {', '.join(words)}")
 
@@ -279,15 +287,18 @@ class Check:
                 if isinstance(piece, nodes.Variable):
                     self.variable(piece)
         except BadName as problem:
-            self.complain(text.place, str(problem), "a dollar sign alone is written $$")
+            self.tell(text.place, problem)
 
     # -- functions
 
     def call(self, call: nodes.Call) -> None:
         spec = self.catalogue.function(call.name)
         if spec is None:
-            cure = cure_for("function", call.name, self.catalogue, self.catalogue.function_names())
-            self.complain(call.place, f"unknown command <{call.name}>, missing loadmodule?", cure)
+            cure = NO_COMMANDS.get(call.name) or cure_for(
+                "function", call.name, self.catalogue, self.catalogue.function_names()
+            )
+            hint = "" if call.name in NO_COMMANDS else ", missing loadmodule?"
+            self.complain(call.place, f"unknown command <{call.name}>{hint}", cure)
             return
         if not call.brackets and call.name not in arguments.BARE_WORDS:
             self.complain(call.place, f"bare word <{call.name}> found, command calls need '()'", f"write {call.name}()")

@@ -8,10 +8,10 @@ from pysips.errors import BadName, Complaint
 from .catalogue import Catalogue
 
 
-class Unknown(BadName):
-    """A name that nothing answers to, with what may help."""
+class Wrong(BadName):
+    """A name or argument that cannot be, with what may help."""
 
-    def __init__(self, message: str, cure: str) -> None:
+    def __init__(self, message: str, cure: str = "") -> None:
         super().__init__(message)
         self.cure = cure
 
@@ -38,8 +38,10 @@ def verdict(complaints: Sequence[Complaint]) -> str:
 
 
 def report(complaints: Sequence[Complaint]) -> str:
-    """All complaints and the verdict."""
-    return "\n".join([*(render(one) for one in complaints), verdict(complaints)])
+    """All complaints, file by file and line by line, and the verdict."""
+    files = list(dict.fromkeys(one.place.file for one in complaints))
+    ordered = sorted(complaints, key=lambda one: (files.index(one.place.file), one.place.line, one.place.column))
+    return "\n".join([*(render(one) for one in ordered), verdict(complaints)])
 
 
 def did_you_mean(name: str, candidates: Iterable[str], form: str = "{}") -> str:

@@ -11,7 +11,8 @@ from typing import Final
 from pysips.errors import BadName, Place
 
 from .catalogue import Catalogue, Ctx, Getter, Index, Inner, Setter, Var, VariableSpec
-from .complaints import Unknown, cure_for
+from .complaints import Wrong, cure_for
+from .known import names_of
 from .nodes import Text, Transform, Variable
 from .values import Value, printed
 from .variable import parse_variable, variable_at
@@ -118,9 +119,9 @@ def spec_of(variable: Variable, catalogue: Catalogue) -> VariableSpec:
     name = variable.name
     shorter = name.rstrip(".")
     if shorter != name and catalogue.variable(shorter) is not None:
-        raise Unknown(f"unknown script variable ${name}", f"names may have dots: write $({shorter}).")
+        raise Wrong(f"unknown script variable ${name}", f"names may have dots: write $({shorter}).")
     cure = cure_for("variable", name, catalogue, catalogue.variable_names(), "${}")
-    raise Unknown(f"unknown script variable ${name}", cure)
+    raise Wrong(f"unknown script variable ${name}", cure)
 
 
 def inner_of(variable: Variable, spec: VariableSpec, catalogue: Catalogue) -> Inner:
@@ -156,7 +157,7 @@ def in_context(get: Getter, name: str, catalogue: Catalogue) -> Getter:
     """`$(<reply>…)`: the same variable of another message; NULL if there is none now."""
     find = catalogue.message_context(name)
     if find is None:
-        raise Unknown(f"unknown context <{name}>", "<request> and <reply> come with module tm")
+        raise Wrong(f"unknown context <{name}>", "<request> and <reply> come with module tm")
 
     def there(ctx: Ctx) -> Value:
         other = find(ctx)
@@ -176,8 +177,9 @@ def _after(get: Getter, transform: Transform, catalogue: Catalogue) -> Getter:
     spec = catalogue.transform(transform.group, transform.name)
     written = f"{{{transform.group}.{transform.name}}}"
     if spec is None:
-        cure = cure_for("transformation", f"{transform.group}.{transform.name}", catalogue, ())
-        raise Unknown(f"unknown transformation {written}", cure)
+        name = f"{transform.group}.{transform.name}"
+        cure = cure_for("transformation", name, catalogue, names_of("transformation"), "{{{}}}")
+        raise Wrong(f"unknown transformation {written}", cure)
     apply = spec.bind(transform.arguments, lambda text: bind_variable(text, catalogue).get)
 
     def changed(ctx: Ctx) -> Value:

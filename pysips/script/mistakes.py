@@ -23,6 +23,8 @@ NEXT_ITEM: Final = re.compile(
     r"route\s*[\[{]|[a-z_][a-z0-9_]*\s*=[^=~]))"
 )
 EDGE: Final = re.compile(r""""(?:[^"\\]|\\[\s\S])*"|'[^']*'|[;{}]""")
+COMPARISONS: Final = ("==", "!=", "=~", "!~", "<=", ">=", "<", ">")
+RETURNING: Final = re.compile(r"\breturn\b[^;{}]*\Z")
 WORD: Final = re.compile(r"[A-Za-z_]\w*")
 STARTED: Final = re.compile(r"[;{}][^;{}]*\Z|\A[^;{}]*\Z")
 ASSIGNED: Final = re.compile(r"\s*([A-Za-z_]\w*)\s*(=|\[|\{)?")
@@ -56,9 +58,11 @@ class Mistakes:
         heading = HEADING.match(self.text, self.text.rfind("\n", 0, offset) + 1)
         if in_block and heading is not None and offset <= heading.end():
             return self.route_in_block(error, heading.start(1), heading.group(1))
-        if "SEMICOLON" in accepted and in_block and starts_statement(word) and offset != self.last_offset:
+        before = self.text[:offset].rstrip()
+        unended = "SEMICOLON" in accepted and before[-1:] not in (";", "{", "}")
+        if unended and in_block and starts_statement(word) and offset != self.last_offset:
             self.last_offset = offset
-            self.complain("syntax error", "missing ';'?", len(self.text[:offset].rstrip()), 1)
+            self.complain("syntax error", "missing ';'?", len(before), 1)
             self.feed(error, "SEMICOLON", ";")
             return self.read_again(error)
         if offset != self.last_offset:
@@ -85,7 +89,9 @@ class Mistakes:
 
     def takes(self, state: Any, number: Any) -> frozenset[str]:
         """Terminals that a parser's state takes as they are, without finishing something first."""
-        return frozenset(kind for kind, (action, _) in state.parse_conf.states[number].items() if action.name == "Shift")
+        return frozenset(
+            kind for kind, (action, _) in state.parse_conf.states[number].items() if action.name == "Shift"
+        )
 
     def complain(self, message: str, cure: str, offset: int, width: int) -> None:
         self.complaints.append(self.source.complaint_at(message, cure, offset, width))
@@ -96,27 +102,51 @@ class Mistakes:
             return self.explain_top(word, accepted, offset)
         before = self.text[:offset].rstrip()
         message = f"syntax error at {shortened(word)}"
+        found = self.by_word(word, accepted, before) or self.by_accepted(word, accepted, before)
+        return message, found or self.string_hint(before)
+
+    def by_word(self, word: str, accepted: set[str], before: str) -> str:
+        """A cure that the unexpected word suggests."""
+        if word == "{" and before[-1:] == ")" and "RPAR" not in accepted and "SEMICOLON" in accepted:
+            return "a block belongs to if, else, while, for or switch; a transformation reads $(name{class.name})"
         if word == "{" and "SEMICOLON" in accepted:
-            return message, "a block belongs to if, else, while, for or switch: a missing word, or a ';' before it?"
+            return "a block belongs to if, else, while, for or switch: a missing word, or a ';' before it?"
         if word == "else":
-            return message, "an else stands right after the statement or block of its if: a ';' too many?"
+            return "an else stands right after the statement or block of its if: a ';' too many?"
         if word in ("case", "default"):
-            return message, f"{word} belongs into the block of a switch"
-        if word == "}" and "RPAR" in accepted:
-            return message, "missing ')'?"
-        if word == "{" and "RPAR" in accepted:
-            return message, "missing ')' before the block?"
+            return f"{word} belongs into the block of a switch"
+        if word in ("}", "{") and "RPAR" in accepted:
+            return "missing ')'?"
+        if word == "[" and before[-1:] == ")":
+            return "an index stands inside of the variable: $(name[0])"
         if word[:1] in "\"'" and before[-1:] in "\"'":
-            return message, "missing ',' between two strings?"
-        if accepted and accepted <= {"STRING", "ROUTE_NAME", "VARIABLE", "RPAR"} and "ROUTE_NAME" in accepted:
-            return message, "a route needs a name in brackets: route(NAME)"
+            return "missing ',' between two strings?"
+        compared = "COMPARE" in accepted or "ASSIGN" not in accepted
+        if compared and (word.startswith(COMPARISONS) or before.endswith(COMPARISONS)):
+            return "a comparison has a variable on its left, a variable, string, number or NULL on its right"
+        return ""
+
+    def by_accepted(self, word: str, accepted: set[str], before: str) -> str:
+        """A cure that follows from what could stand here."""
+        if "ROUTE_NAME" in accepted:
+            return "a route needs a name in brackets: route(NAME)"
         if accepted == {"LPAR"}:
-            return message, "missing '('?"
-        if word.startswith(("==", "<", ">", "!", "=~")) or before[-2:] in ("==", "!=", "=~", "!~", "<=", ">="):
-            return message, "a comparison has a variable on its left, a variable, string, number or NULL on its right"
+            return "missing '('?"
+        if RETURNING.search(before) is not None:
+            return "return takes numbers and variables: return(5) or return($var(x))"
+        if "ASSIGN" in accepted and "COMPARE" not in accepted:
+            return "a variable alone is no statement: an assignment reads $var(x) = value"
+        if "_NOT" in accepted:
+            return "a condition is made of comparisons, variables, numbers and calls"
+        if accepted >= STATEMENT_STATE:
+            return "a statement is a call, an assignment, if, while, for, switch, exit, drop or return"
         if "RPAR" in accepted and "COMMA" in accepted:
-            return message, "missing ',' or ')'? arguments are strings, numbers and variables"
-        return message, self.string_hint(before)
+            return "missing ',' or ')'? arguments are strings, numbers and variables"
+        if {"VARIABLE", "STRING"} <= accepted:
+            return "a value is missing: a number, a string, a variable or a call"
+        if accepted == {"SEMICOLON"} and word[:1] == "=":
+            return "only variables are assigned to"
+        return "missing ';'?" if "SEMICOLON" in accepted else ""
 
     def explain_top(self, word: str, accepted: set[str], offset: int) -> tuple[str, str]:
         """The same outside of all blocks."""
@@ -131,7 +161,7 @@ class Mistakes:
         if word == "}":
             return message, "a '}' too many?"
         if word == "=" or (ASSIGNED.match(line) is not None and "=" in line):
-            return message, "a setting reads NAME = value"
+            return message, "a setting reads NAME = value: has the one before none?"
         if WORD.match(word):
             return message, "statements stand inside a route: route { … }"
         return message, self.string_hint(self.text[:offset])

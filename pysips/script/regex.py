@@ -91,7 +91,7 @@ class _Translation:
 
     def repeat(self, letter: str) -> None:
         """A quantifier; after another one it repeats the whole."""
-        if not self.atoms or self.atoms[-1] == "|":
+        if not self.atoms or self.atoms[-1] in ("|", "^"):
             raise BadRegex(f"bad re {self.pattern!r}: nothing to repeat before {letter}")
         if letter == "{":
             found = REPEAT.match(self.pattern, self.at - 1)

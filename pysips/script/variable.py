@@ -8,6 +8,7 @@ from typing import Final
 
 from pysips.errors import BadName, Place
 
+from .complaints import Wrong
 from .nodes import Transform, Variable
 
 NAME: Final = re.compile(r"[A-Za-z0-9_.]+")
@@ -70,7 +71,7 @@ def _plain(text: str, place: Place) -> tuple[Variable, int]:
         return Variable(place, "$$", "$"), 2
     found = NAME.match(text, 1)
     if found is None:
-        raise BadName(f"no variable name after $ in {text[:20]!r}")
+        raise Wrong(f"no variable name after $ in {text[:20]!r}", "a dollar sign alone is written $$")
     name, end, inner = found.group(), found.end(), None
     if text.startswith("(", end):
         close = matching(text, end)

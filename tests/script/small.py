@@ -1,0 +1,279 @@
+"""A small catalogue and a context, enough to run scripts without a core."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pysips.errors import BadName, Complaint
+from pysips.script import check, compile, config, known, parse, source
+from pysips.script.catalogue import (
+    Apply,
+    Format,
+    FunctionSpec,
+    Getter,
+    Home,
+    Index,
+    Inner,
+    Parameter,
+    Read,
+    Route,
+    Setter,
+    TransformSpec,
+    Var,
+    VariableSpec,
+)
+from pysips.script.compile import Compiled
+from pysips.script.values import Both, Shown, Value, text_of
+
+TRAVELLING = Route.REQUEST | Route.FAILURE | Route.BRANCH
+HERE = {"core", "tm", "sl", "textops", "registrar"}  # modules that the small PySIPS has
+LOADED = ["core", "tm"]
+
+
+class Run:
+    """A context that a script runs in: keeps what was logged and told."""
+
+    def __init__(self) -> None:
+        self.vars: dict[str, Value] = {}
+        self.avps: dict[str, list[Value]] = {}
+        self.values: dict[str, Value] = {
+            "ru": "sip:bob@example.com", "rU": "bob", "rd": "example.com", "rm": Both("INVITE", 1), "rs": None,
+            "rp": 5060, "cs": "17", "empty": "", "si": "192.0.2.7", "hdr": "x",
+        }  # fmt: skip
+        self.rc = 1
+        self.params: tuple[Value, ...] = ()
+        self.returned: tuple[Value, ...] = ()
+        self.depth = 0
+        self.frames: list[str] = []
+        self.kind = 1
+        self.dropped = False
+        self.log: list[str] = []
+        self.flags: set[str] = set()
+        self.begun: list[tuple[str, Callable[[], Any], Any, Any]] = []
+
+    def assertion_failed(self, text: str) -> None:
+        self.log.append(f"assertion failed: {text}")
+
+    def run_async(self, call: Callable[[], Any], resume: Any, timeout: int) -> None:
+        self.begun.append(("async", call, resume, timeout))
+
+    def launch(self, call: Callable[[], Any], resume: Any, text: Value) -> int:
+        self.begun.append(("launch", call, resume, text))
+        return 1
+
+
+def xlog(ctx: Run, level: Format, text: Format | None = None) -> int:
+    ctx.log.append((text or level)(ctx).removesuffix("\n"))
+    return 1
+
+
+def say(word: str) -> Callable[..., int]:
+    """A function that logs its call."""
+
+    def called(ctx: Run, *given: object) -> int:
+        ctx.log.append(f"{word}({', '.join(repr(one) for one in given if one is not None)})")
+        return 1
+
+    return called
+
+
+def answer(ctx: Run, code: int) -> int:
+    return code
+
+
+async def later(ctx: Run, code: int) -> int:
+    return code
+
+
+def upper(flag: str) -> str:
+    if not flag.isalnum():
+        raise ValueError(f"{flag!r} is no flag")
+    return flag.upper()
+
+
+def matches(ctx: Run, pattern: re.Pattern[str]) -> int:
+    return 1 if pattern.search("486") else -1
+
+
+def is_method(ctx: Run, name: str) -> int:
+    return 1 if name == "INVITE" else -1
+
+
+def set_flag(ctx: Run, flag: str) -> int:
+    ctx.flags.add(flag)
+    return 1
+
+
+def printf(ctx: Run, variable: Var, text: str) -> int:
+    return variable.set(ctx, text)
+
+
+FLAG = Parameter("flag", "str", static=True, convert=upper)
+FUNCTIONS = [
+    FunctionSpec("xlog", "core", xlog, (Parameter("level", "format"), Parameter("text", "format", True))),
+    FunctionSpec("log", "core", say("log"), (Parameter("level", "value", expand=False), Parameter("text", "str", True, expand=False))),
+    FunctionSpec("answer", "core", answer, (Parameter("code", "int"),)),
+    FunctionSpec("later", "core", later, (Parameter("code", "int"),), waits=True),
+    FunctionSpec("is_method", "sipmsgops", is_method, (Parameter("name", "str"),)),
+    FunctionSpec("is_myself", "core", say("is_myself"), (Parameter("host", "str"), Parameter("port", "int", True))),
+    FunctionSpec("send_reply", "sl", say("send_reply"), (Parameter("code", "int"), Parameter("reason", "str")), Route.REQUEST | Route.FAILURE),
+    FunctionSpec("setflag", "core", set_flag, (FLAG,)),
+    FunctionSpec("force_rport", "core", say("force_rport")),
+    FunctionSpec("t_relay", "tm", later, (Parameter("code", "int", True, 1),), TRAVELLING, waits=True),
+    FunctionSpec("t_on_failure", "tm", say("t_on_failure"), (Parameter("name", "str"),), route_argument=(0, "failure_route")),
+    FunctionSpec("t_check_status", "tm", matches, (Parameter("expression", "regex"),), Route.FAILURE | Route.REPLY),
+    FunctionSpec("pv_printf", "core", printf, (Parameter("variable", "var"), Parameter("text", "str"))),
+    FunctionSpec("three", "core", say("three"), tuple(Parameter(one, "str", True) for one in "abc")),
+]  # fmt: skip
+
+
+def read_avp(inner: Inner, index: Index) -> Getter:
+    def get(ctx: Run) -> Value:
+        values = list(reversed(ctx.avps.get(str(inner), [])))
+        place = index(ctx) if callable(index) else index
+        if place == "*":
+            return ", ".join(text_of(one) or "" for one in values)
+        number = place if isinstance(place, int) else 0
+        return values[number] if -len(values) <= number < len(values) else None
+
+    return get
+
+
+def write_avp(inner: Inner, index: Index) -> Setter:
+    def put(ctx: Run, value: Value, sign: str) -> int:
+        values = ctx.avps.setdefault(str(inner), [])
+        if sign == ":=":
+            values.clear()
+        if value is not None:
+            values.append(value)
+        elif values:
+            values.pop()
+        return 1
+
+    return put
+
+
+def read_param(inner: Inner, index: Index) -> Getter:
+    def get(ctx: Run) -> Value:
+        value = inner(ctx) if callable(inner) else inner
+        number = int(text_of(value) or 0)
+        return ctx.params[number - 1] if 0 < number <= len(ctx.params) else None
+
+    return get
+
+
+def plain(name: str, writable: bool = False, inner: str = "no") -> VariableSpec:
+    def put(ctx: Run, value: Value, sign: str) -> int:
+        if value is None:
+            return -1
+        ctx.values[name] = value
+        return 1
+
+    def read(inner: Inner, index: Index) -> Getter:
+        return lambda ctx: ctx.values.get(name)
+
+    return VariableSpec(name, "core", read, (lambda inner, index: put) if writable else None, inner)
+
+
+VARIABLES = [
+    VariableSpec("var", "core", lambda i, x: lambda ctx: ctx.vars.get(i), lambda i, x: lambda ctx, v, s: ctx.vars.__setitem__(i, v) or 1, "required"),
+    VariableSpec("avp", "core", read_avp, write_avp, "required", True, True),
+    VariableSpec("param", "core", read_param, None, "required", True),
+    VariableSpec("return", "core", lambda i, x: lambda ctx: dict(enumerate(ctx.returned)).get(int(str(i))), None, "required"),
+    VariableSpec("route", "core", lambda i, x: lambda ctx: ctx.frames[-1], None),
+    plain("ru", True), plain("rU", True), plain("rd", True), plain("rm"), plain("rs"), plain("rp"), plain("cs"),
+    plain("empty"), plain("si"), plain("rc"), plain("retcode"), plain("hdr", inner="required"),
+]  # fmt: skip
+
+
+def number(text: Value) -> Value:
+    found = re.match(r"[+-]?\d+", text_of(text) or "")
+    return Shown(int(found.group()) if found else 0, text_of(text) or "")
+
+
+def simple(group: str, name: str, change: Callable[[Value], Value]) -> TransformSpec:
+    def bind(arguments: str | None, read: Read) -> Apply:
+        if arguments is not None:
+            raise BadName(f"{{{group}.{name}}} takes no parameters")
+        return lambda ctx, value: change(value)
+
+    return TransformSpec(group, name, "core", bind)
+
+
+TRANSFORMS = [
+    simple("s", "len", lambda value: len(text_of(value) or "")),
+    simple("s", "int", number),
+    simple("s", "toupper", lambda value: (text_of(value) or "").upper()),
+]
+
+
+class Small:
+    """The catalogue."""
+
+    def __init__(self) -> None:
+        self.functions = {spec.name: spec for spec in FUNCTIONS}
+        self.variables = {spec.name: spec for spec in VARIABLES}
+        self.transforms = {(spec.group, spec.name): spec for spec in TRANSFORMS}
+
+    def function(self, name: str) -> FunctionSpec | None:
+        return self.functions.get(name)
+
+    def variable(self, name: str) -> VariableSpec | None:
+        return self.variables.get(name)
+
+    def transform(self, group: str, name: str) -> TransformSpec | None:
+        return self.transforms.get((group, name))
+
+    def message_context(self, name: str) -> Callable[[Any], Any] | None:
+        return (lambda ctx: None) if name == "reply" else None
+
+    def function_names(self) -> Sequence[str]:
+        return list(self.functions)
+
+    def variable_names(self) -> Sequence[str]:
+        return list(self.variables)
+
+    def modules(self) -> Sequence[str]:
+        return LOADED
+
+    def home_of(self, what: str, name: str) -> Home | None:
+        home = known.home_of(what, name)
+        return None if home is None else Home(home.module, home.module in HERE, home.versions)
+
+
+def complaints_of(path: Path) -> list[Complaint]:
+    """Everything that is wrong with a file, named by its last part."""
+    text = source.of_text(path.read_text("utf-8"), path.name)
+    script, complaints = parse.parse_source(text)
+    config.read(script, complaints)
+    check.check(script, Small(), complaints)
+    return complaints
+
+
+def compiled(text: str, told: list[str] | None = None, file: str = "test.cfg") -> Compiled:
+    """A script ready to run; it must be without fault."""
+    script = parse.parse(text, file)
+    complaints: list[Complaint] = []
+    check.check(script, Small(), complaints)
+    assert complaints == []
+    lines = told if told is not None else []
+    return compile.compile_script(script, Small(), lambda level, line: lines.append(line))
+
+
+def finish(code: int | Awaitable[int]) -> int:
+    """The code of a route, whether it is a coroutine or not; nothing in these tests really waits."""
+    if isinstance(code, int):
+        return code
+    try:
+        code.__await__().send(None)  # type: ignore[attr-defined]
+    except StopIteration as end:
+        return int(end.value)
+    raise AssertionError("the route waits")
+
+
+def logged(text: str, run: Run | None = None) -> list[str]:
+    """What the main route of a script logs."""
+    ctx = run or Run()
+    finish(compiled(text).routes["route", ""](ctx))
+    return ctx.log
