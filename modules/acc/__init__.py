@@ -6,10 +6,24 @@ do_accounting() asks for it; scripts of before 2.2 set message flags (`log_flag`
 from typing import Annotated, NewType
 
 from pysips.core.context import Context
-from pysips.core.exports import Module, Route, Value, event, function, modparam, needs, param, wants
+from pysips.core.exports import (
+    Getter,
+    Index,
+    Inner,
+    Module,
+    Route,
+    Setter,
+    Value,
+    VariableSpec,
+    event,
+    function,
+    modparam,
+    needs,
+    param,
+    wants,
+)  # fmt: skip
 from pysips.core.log import harmless, log
 from pysips.errors import BadName, ModuleError
-from pysips.script.catalogue import Getter, Index, Inner, Setter, VariableSpec
 from pysips.sip.message import Message
 
 from ..rr.api import RrApi

@@ -15,7 +15,20 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from pysips.errors import ModuleError, PysipsError
-from pysips.script.catalogue import Catalogue, Format, FunctionSpec, Parameter, Route, TransformSpec, Var, VariableSpec
+from pysips.script.catalogue import (
+    Catalogue,
+    Format,
+    FunctionSpec,
+    Getter,
+    Index,
+    Inner,
+    Parameter,
+    Route,
+    Setter,
+    TransformSpec,
+    Var,
+    VariableSpec,
+)  # fmt: skip
 from pysips.script.formats import bind_format, bind_variable
 from pysips.script.regex import BadRegex, compile_ere
 from pysips.script.values import Value, number_of, text_of
@@ -26,9 +39,9 @@ if TYPE_CHECKING:
     from .stats import Counter
 
 __all__ = [
-    "BadRegex", "By", "Format", "Json", "MiError", "MiSpec", "Module", "NoExpand", "Route", "Static", "Value", "Var",
-    "Where", "compile_ere", "counter", "event", "function", "mi", "modparam", "needs", "number_of", "param", "text_of", "timer",
-    "variable", "wants",
+    "BadRegex", "By", "Format", "Getter", "Index", "Inner", "Json", "MiError", "MiSpec", "Module", "NoExpand", "Route",
+    "Setter", "Static", "Value", "Var", "VariableSpec", "Where", "compile_ere", "counter", "event", "function", "mi",
+    "modparam", "needs", "number_of", "param", "text_of", "timer", "variable", "wants",
 ]  # fmt: skip
 
 Json = dict[str, Any] | list[Any] | str | int | float | bool | None
