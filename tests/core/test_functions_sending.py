@@ -1,0 +1,74 @@
+"""The core's functions on sending, in a script."""
+
+import pytest
+
+from pysips.errors import ConfigError
+from pysips.testing.messages import request
+from pysips.testing.once import once
+
+TWO = 'socket=udp:10.0.0.9:5060\nsocket=udp:10.0.0.9:5080\nstrict_parsing=no\nloadmodule "proto_udp.so"\n'
+
+
+def test_forward_adds_our_via_and_goes_where_it_is_told() -> None:
+    done = once('forward("udp:10.0.0.3:5090");')
+    assert done.story.net.sent[0][1].host == "10.0.0.3"
+    assert done.out.split("\r\n")[1].startswith("Via: SIP/2.0/UDP 10.0.0.9")
+    assert done.out.split("\r\n")[2].startswith("Via: SIP/2.0/UDP 10.0.0.1")
+
+
+def test_send_sends_what_came_with_lines_of_the_scripts_own() -> None:
+    done = once('send("10.0.0.3", "X-Seen: yes\r\n"); say("$rc");')
+    assert done.lines == ["1"]
+    assert done.out.split("\r\n")[1:3] == ["X-Seen: yes", "Via: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK-1"]
+
+
+def test_send_refuses_lines_that_would_end_the_head() -> None:
+    done = once('send("10.0.0.3", "X: 1\r\n\r\nbody"); say("$rc");')
+    assert (done.lines, done.sent) == (["-1"], [])
+
+
+@pytest.mark.parametrize("call", ['forward("udp:bad host")', 'send("")', 'force_send_socket("udp:10.9.9.9:5060")'])
+def test_a_literal_that_leads_nowhere_is_a_complaint_at_load(call: str) -> None:
+    with pytest.raises(ConfigError):
+        once(f"{call};")
+
+
+def test_the_forced_socket_sends_bare_or_quoted() -> None:
+    for spelling in ('"udp:10.0.0.9:5080"', "udp:10.0.0.9:5080"):
+        done = once(f"force_send_socket({spelling}); forward();", head=TWO)
+        assert done.story.net.sent[0][1].socket.port == 5080
+
+
+def test_an_advertised_address_stands_in_via() -> None:
+    done = once('set_advertised_address("198.51.100.9"); set_advertised_port(5077); forward();')
+    assert done.out.split("\r\n")[1].startswith("Via: SIP/2.0/UDP 198.51.100.9:5077;")
+
+
+def test_an_advertised_address_that_is_none_is_refused() -> None:
+    assert once('set_advertised_address("a b"); say("$rc"); set_advertised_port("0"); say("$rc");').lines == [
+        "-1",
+        "-1",
+    ]
+
+
+def test_is_myself_knows_sockets_with_and_without_port() -> None:
+    done = once(
+        'if (is_myself("10.0.0.9")) say("yes"); if (is_myself("10.0.0.9", 5060)) say("port");'
+        'if (is_myself("10.0.0.9", "5060")) say("port in quotes"); if (!is_myself("10.0.0.9", 99)) say("other port");'
+        'if (!is_myself("10.0.0.8")) say("other host");'
+    )
+    assert done.lines == ["yes", "port", "port in quotes", "other port", "other host"]
+
+
+def test_rport_is_asked_for_and_forced() -> None:
+    asked = once("add_local_rport(); forward();").out.split("\r\n")[1]
+    assert ";rport" in asked
+    assert ";rport" in once('set_via_handling("add-local-rport"); forward();').out.split("\r\n")[1]
+    forced = once('force_rport; sl_send_reply(200, "OK");', request("OPTIONS"), "sl", port=7777)
+    assert "rport=7777" in forced.out
+    assert forced.story.net.sent[0][1].port == 7777
+
+
+def test_an_alias_is_for_connections() -> None:
+    done = once('say("datagram"); force_tcp_alias(); say("$rc");')
+    assert (done.lines, done.story.net.aliases) == (["datagram", "1"], [])
