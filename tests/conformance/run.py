@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .case import HOST, PORTS, Case, config_text, read_case
+from .differences import differences
 from .player import Player
 from .server import Server
 from .transcript import Transcript, difference, flat, transcript
@@ -85,7 +86,8 @@ def main() -> int:
     how = Options(options.server, options.prelude, options.slow, options.start_limit, options.keep)
 
     passed = failed = 0
-    failures = []
+    failures: list[str] = []
+    passes: list[str] = []
     for case in cases(options.suite):
         if options.patterns and not any(fnmatch.fnmatch(case.name, p) or p == case.name for p in options.patterns):
             continue
@@ -113,11 +115,16 @@ def main() -> int:
                 print(*("    server: " + line for line in lines), sep="\n")
         else:
             passed += 1
+            passes.append(case.name)
             if not options.show:
                 print(f"ok   {case.name}")
         sys.stdout.flush()
     if failures:
         print("failed:", *failures)
+    if options.suite == SUITE and not options.show and not options.record:
+        listed = set(differences())
+        print("fail and are not listed in docs/differences.md:", *sorted(set(failures) - listed))
+        print("pass and are listed there:", *sorted(listed & set(passes)))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
