@@ -58,8 +58,10 @@ class Compiled:
 
         Raises LookupError, with the titles that there are, for one that is not there.
         """
-        names = ((key, (title(key), key[1] or None)) for key in self.trees)
-        wanted = [key for key, short in names if kind is None or key == (kind, name) or kind in short]
+        if name:
+            wanted = [key for key in self.trees if key == (kind, name)]
+        else:
+            wanted = [key for key in self.trees if kind in (None, title(key), key[1] or title(key))]
         if not wanted:
             raise LookupError(f"there is no {kind}: {', '.join(title(key) for key in self.trees)}")
         return "\n\n\n".join(f"# {title(key)}\n{written(self.trees[key])}" for key in wanted)

@@ -47,7 +47,9 @@ def report(complaints: Sequence[Complaint]) -> str:
 def did_you_mean(name: str, candidates: Iterable[str], form: str = "{}") -> str:
     """`did you mean x?` for the nearest of the candidates, or nothing."""
     by_lower = {one.lower(): one for one in candidates}
-    near = get_close_matches(name.lower(), by_lower, 1, 0.7)
+    wanted = name.lower()
+    swapped = [one for one in by_lower if len(one) > 2 and sorted(one) == sorted(wanted)]
+    near = swapped or get_close_matches(wanted, by_lower, 1, 0.7)
     return f"did you mean {form.format(by_lower[near[0]])}?" if near else ""
 
 

@@ -136,8 +136,6 @@ KNOWN: Final[dict[str, Known]] = {
     "mem_warming_enabled": number(0, ignored=MEMORY),
     "mem_warming_pattern_file": text(ignored=MEMORY),
     "mem_warming_percentage": number(0, PERCENT, ignored=MEMORY),
-    "rpm_mem_file": text(ignored=MEMORY),
-    "rpm_mem_size": number(0, ignored=MEMORY),
     "restart_persistency_cache_file": text(ignored=MEMORY),
     "restart_persistency_size": number(0, ignored=MEMORY),
     "memlog": number(0, ANY, ignored=MEMORY),
@@ -155,19 +153,15 @@ KNOWN: Final[dict[str, Known]] = {
     "tos": Known("tos", None, 0, 255),
     "tcp_threads": number(1, (1, COUNT[1]), ignored="workers serve TCP themselves"),
     "tcp_parallel_read_on_workers": number(0, ignored="a connection belongs to one worker"),
-    "tcp_parallel_handling": number(0, ignored="a connection belongs to one worker"),
     "auto_scaling_cycle": number(1, ignored="the number of workers is fixed"),
-    "db_max_consec_retrys": number(10),
-    "server_info_file": text(ignored="nothing reads it"),
 }  # fmt: skip
 
 # Old names, or second ones, of what is known above.
 OTHER_NAMES: Final = {
     "children": "udp_workers", "tcp_children": "tcp_workers", "xlog_default_level": "xlog_print_level",
     "log_facility": "syslog_facility", "log_name": "syslog_name", "tcp_listen_backlog": "tcp_socket_backlog",
-    "execmsgthreshold": "exec_msg_threshold", "exec_dns_threshold": "exec_dns_threshold",
-    "execdnsthreshold": "exec_dns_threshold", "tcpthreshold": "tcp_threshold", "wdir": "workdir", "mem_log": "memlog",
-    "mem_dump": "memdump", "user_agent": "user_agent_header", "check_via_": "check_via",
+    "execmsgthreshold": "exec_msg_threshold", "execdnsthreshold": "exec_dns_threshold", "tcpthreshold": "tcp_threshold",
+    "wdir": "workdir", "mem_log": "memlog", "mem_dump": "memdump",
 }  # fmt: skip
 
 # Names that no OpenSIPS takes any more, and what to write instead.
@@ -180,7 +174,6 @@ GONE: Final = {
     "port": "the port stands in the socket: socket=udp:127.0.0.1:5060",
     "tcp_send_timeout": "it is a parameter of proto_tcp",
     "tcp_poll_method": "leave it out",
-    "disable_dns": "leave it out",
     "tls_ca_list": "TLS is set up by the parameters of tls_mgm",
     "tls_certificate": "TLS is set up by the parameters of tls_mgm",
     "tls_private_key": "TLS is set up by the parameters of tls_mgm",

@@ -105,27 +105,42 @@ def set_flag(ctx: Run, flag: str) -> int:
     return 1
 
 
+def broken(ctx: Run) -> int:
+    raise ZeroDivisionError
+
+
 def printf(ctx: Run, variable: Var, text: str) -> int:
     return variable.set(ctx, text)
 
 
-FLAG = Parameter("flag", "str", static=True, convert=upper)
+def text(name: str, **more: Any) -> Parameter:
+    return Parameter(name, "str", **more)
+
+
+def spec(name: str, call: Callable[..., int | Awaitable[int]], *parameters: Parameter, **more: Any) -> FunctionSpec:
+    return FunctionSpec(name, more.pop("module", "core"), call, parameters, **more)
+
+
+CODE = Parameter("code", "int")
 FUNCTIONS = [
-    FunctionSpec("xlog", "core", xlog, (Parameter("level", "format"), Parameter("text", "format", True))),
-    FunctionSpec("log", "core", say("log"), (Parameter("level", "value", expand=False), Parameter("text", "str", True, expand=False))),
-    FunctionSpec("answer", "core", answer, (Parameter("code", "int"),)),
-    FunctionSpec("later", "core", later, (Parameter("code", "int"),), waits=True),
-    FunctionSpec("is_method", "sipmsgops", is_method, (Parameter("name", "str"),)),
-    FunctionSpec("is_myself", "core", say("is_myself"), (Parameter("host", "str"), Parameter("port", "int", True))),
-    FunctionSpec("send_reply", "sl", say("send_reply"), (Parameter("code", "int"), Parameter("reason", "str")), Route.REQUEST | Route.FAILURE),
-    FunctionSpec("setflag", "core", set_flag, (FLAG,)),
-    FunctionSpec("force_rport", "core", say("force_rport")),
-    FunctionSpec("t_relay", "tm", later, (Parameter("code", "int", True, 1),), TRAVELLING, waits=True),
-    FunctionSpec("t_on_failure", "tm", say("t_on_failure"), (Parameter("name", "str"),), route_argument=(0, "failure_route")),
-    FunctionSpec("t_check_status", "tm", matches, (Parameter("expression", "regex"),), Route.FAILURE | Route.REPLY),
-    FunctionSpec("pv_printf", "core", printf, (Parameter("variable", "var"), Parameter("text", "str"))),
-    FunctionSpec("three", "core", say("three"), tuple(Parameter(one, "str", True) for one in "abc")),
-]  # fmt: skip
+    spec("xlog", xlog, Parameter("level", "format"), Parameter("text", "format", optional=True)),
+    spec("log", say("log"), Parameter("level", "value", expand=False), text("text", optional=True, expand=False)),
+    spec("answer", answer, CODE),
+    spec("later", later, CODE, waits=True),
+    spec("is_method", is_method, text("name")),
+    spec("is_myself", say("is_myself"), text("host"), Parameter("port", "int", optional=True)),
+    spec("send_reply", say("send_reply"), CODE, text("reason"), routes=Route.REQUEST | Route.FAILURE),
+    spec("setflag", set_flag, text("flag", static=True, convert=upper)),
+    spec("raiseflag", set_flag, text("flag", convert=upper)),
+    spec("force_rport", say("force_rport")),
+    spec("t_relay", later, Parameter("code", "int", True, 1), routes=TRAVELLING, waits=True),
+    spec("t_on_failure", say("t_on_failure"), text("name"), route_argument=(0, "failure_route")),
+    spec("t_check_status", matches, Parameter("expression", "regex"), routes=Route.FAILURE | Route.REPLY),
+    spec("matches", matches, Parameter("expression", "regex")),
+    spec("pv_printf", printf, Parameter("variable", "var"), text("text")),
+    spec("three", say("three"), *(text(one, optional=True) for one in "abc")),
+    spec("broken", broken),
+]
 
 
 def read_avp(inner: Inner, index: Index) -> Getter:
@@ -176,20 +191,42 @@ def plain(name: str, writable: bool = False, inner: str = "no") -> VariableSpec:
     return VariableSpec(name, "core", read, (lambda inner, index: put) if writable else None, inner)
 
 
+def read_var(inner: Inner, index: Index) -> Getter:
+    return lambda ctx: ctx.vars.get(inner)
+
+
+def write_var(inner: Inner, index: Index) -> Setter:
+    def put(ctx: Run, value: Value, sign: str) -> int:
+        ctx.vars[str(inner)] = value
+        return 1
+
+    return put
+
+
+def read_return(inner: Inner, index: Index) -> Getter:
+    return lambda ctx: dict(enumerate(ctx.returned)).get(int(str(inner)))
+
+
+def read_route(inner: Inner, index: Index) -> Getter:
+    return lambda ctx: " > ".join(ctx.frames) if index == "*" else ctx.frames[-1]
+
+
 VARIABLES = [
-    VariableSpec("var", "core", lambda i, x: lambda ctx: ctx.vars.get(i), lambda i, x: lambda ctx, v, s: ctx.vars.__setitem__(i, v) or 1, "required"),
-    VariableSpec("avp", "core", read_avp, write_avp, "required", True, True),
-    VariableSpec("param", "core", read_param, None, "required", True),
-    VariableSpec("return", "core", lambda i, x: lambda ctx: dict(enumerate(ctx.returned)).get(int(str(i))), None, "required"),
-    VariableSpec("route", "core", lambda i, x: lambda ctx: ctx.frames[-1], None),
-    plain("ru", True), plain("rU", True), plain("rd", True), plain("rm"), plain("rs"), plain("rp"), plain("cs"),
-    plain("empty"), plain("si"), plain("rc"), plain("retcode"), plain("hdr", inner="required"),
-]  # fmt: skip
+    VariableSpec("var", "core", read_var, write_var, "required"),
+    VariableSpec("avp", "core", read_avp, write_avp, "required", dynamic=True, index=True),
+    VariableSpec("param", "core", read_param, None, "required", dynamic=True),
+    VariableSpec("return", "core", read_return, None, "required"),
+    VariableSpec("route", "core", read_route, None, index=True),
+    *(plain(name, writable=True) for name in ("ru", "rU", "rd")),
+    *(plain(name) for name in ("rm", "rs", "rp", "cs", "empty", "si", "rc", "retcode")),
+    plain("hdr", inner="required"),
+]
 
 
-def number(text: Value) -> Value:
-    found = re.match(r"[+-]?\d+", text_of(text) or "")
-    return Shown(int(found.group()) if found else 0, text_of(text) or "")
+def number(value: Value) -> Value:
+    written = text_of(value) or ""
+    found = re.match(r"[+-]?\d+", written)
+    return Shown(int(found.group()) if found else 0, written)
 
 
 def simple(group: str, name: str, change: Callable[[Value], Value]) -> TransformSpec:
@@ -266,7 +303,7 @@ def finish(code: int | Awaitable[int]) -> int:
     if isinstance(code, int):
         return code
     try:
-        code.__await__().send(None)  # type: ignore[attr-defined]
+        code.__await__().send(None)
     except StopIteration as end:
         return int(end.value)
     raise AssertionError("the route waits")

@@ -10,7 +10,7 @@ import pytest
 from pysips.script import parse, source
 from pysips.script.complaints import report
 
-from .small import Run, complaints_of, compiled, finish
+from .small import Run, compiled, complaints_of, finish
 
 FOLDER = Path(__file__).parent
 GOOD = sorted(FOLDER.glob("good/*.cfg"))
