@@ -8,7 +8,7 @@ once, with the peer and the script's line, and a request is answered 500.
 from typing import TYPE_CHECKING, Any, Final, final
 
 from pysips.errors import SipError
-from pysips.sip.message import read
+from pysips.sip.message import Message, read
 from pysips.sip.validate import check
 
 from . import waiting
@@ -24,6 +24,17 @@ if TYPE_CHECKING:
 
 SHORTEST: Final = 16  # bytes; less is a keep-alive or noise
 QUIET_SECONDS: Final = 10.0  # between two log lines of one kind
+
+
+def is_readable(message: Message) -> bool:
+    """False for what even OpenSIPS drops without a word: no request line, or a topmost Via that is none."""
+    if not message.uri_b:
+        return False
+    try:
+        message.top_via()
+    except SipError:
+        return False
+    return True
 
 
 @final
@@ -113,6 +124,9 @@ class Door(Receiver):
             except SipError as problem:
                 self.refuse(ctx, problem)
                 return
+        elif not is_readable(ctx.message):
+            self.stats.drop_requests.inc()
+            return
         if self.runs.requests and self.is_waiting(ctx):
             return
         for guard in self.program.hooks.guards:
@@ -215,4 +229,3 @@ class Door(Receiver):
         """One line of a kind every few seconds: floods shall not fill the disk."""
         if log.limited("core:" + key, QUIET_SECONDS):
             log.warn("core:receive", f"from {peer}: {text}")
-

@@ -56,7 +56,8 @@ def use(message: Message) -> None:
     if message.status:
         return
     again = read(build.reply(message, 400, "Bad", "tag").encode("utf-8", "surrogateescape"))
-    assert (again.status, again.values(VIA)) == (400, message.values(VIA))
+    assert again.status == 400
+    assert again.values(VIA) == [value.rstrip("\r") for value in message.values(VIA)]  # Via gets a proper line end
     assert again.call_id() == message.call_id()
     tried(lambda: build.reply(message, 200, "OK", marks=build.via_marks(message, "192.0.2.7", 7)))
     tried(lambda: read(build.cancel(text).encode("utf-8", "surrogateescape")))
