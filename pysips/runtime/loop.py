@@ -122,3 +122,7 @@ class Loop(asyncio.SelectorEventLoop):
     ) -> TimerHandle:
         self.served.scheduled = True
         return super().call_at(when, callback, *args, context=context)
+
+    def stop(self) -> None:
+        self.served.scheduled = True
+        super().stop()
