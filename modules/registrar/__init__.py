@@ -7,17 +7,17 @@ from pysips.core.context import Context
 from pysips.core.exports import By, Module, Route, Static, Var, counter, function, modparam, needs, param
 from pysips.core.functions_flags import Mask
 from pysips.core.log import log
-from pysips.core.services import RELIABLE
 from pysips.errors import ModuleError
+from pysips.sip.grammar import is_token
 
 from ..usrloc.api import Domain, UsrLocApi
-from . import answers, gruu, onreply
+from . import gruu, onreply
 from .flags import parse_lookup, parse_save
 from .lookup import Finder
 from .registered import Questions
 from .removal import Remover, Which, addresses_of
-from .rules import NO_REPLY, LookupFlags, Rules, SaveFlags
-from .save import Saved, Saver
+from .rules import LookupFlags, Rules, SaveFlags
+from .save import Saver
 
 Table = Annotated[Domain, Static, By("table")]
 SaveText = Annotated[SaveFlags | None, By("save_flags")]
@@ -25,9 +25,10 @@ LookupText = Annotated[LookupFlags | None, By("lookup_flags")]
 BranchFlag = Annotated[Mask, By("branch_mask")]
 
 ASKING = Route.REQUEST | Route.FAILURE | Route.REPLY | Route.BRANCH | Route.LOCAL
+NO_SAVE_FLAGS = SaveFlags()
+NO_LOOKUP_FLAGS = LookupFlags()
 NO_FLAG = Mask(0)
 LONGEST_AOR = 440  # a key of the shared table holds it, with the table's name
-LINGER = 10  # seconds that a connection outlives the contact that came over it
 
 
 class Registrar(Module):
@@ -75,7 +76,7 @@ class Registrar(Module):
             raise ModuleError("pn_enable: push notifications come with a later release: use 0")
         self.rules = self.settled()
         location = self.usrloc.location
-        self.saver = Saver(self.rules, location)
+        self.saver = Saver(self.rules, location, self.signaling, self.accepted, self.rejected)
         self.finder = Finder(self.rules, location)
         self.questions = Questions(self.rules, location)
         self.remover = Remover(self.rules, location)
@@ -107,6 +108,8 @@ class Registrar(Module):
         rules.case_sensitive = self.case_sensitive == 1
         rules.allow_dup_cseq = self.allow_dup_cseq == 1
         rules.use_domain = self.usrloc.use_domain
+        if rules.case_sensitive and rules.use_domain and not rules.realm_prefix:
+            rules.short_uri = 4 + min(rules.max_username_len, rules.max_domain_len, rules.max_aor_len)
         rules.nat_bflag = self.usrloc.nat_bflag
         rules.sock_header = self.sock_hdr_name or ""
         for name in ("received_avp", "attr_avp", "mcontact_avp"):
@@ -152,26 +155,9 @@ class Registrar(Module):
         Flags: memory-only, no-reply, socket-header, path-strict, path-lazy, path-off, path-received,
         force-registration, only-request-contacts, max-contacts=, min-expires=, max-expires=, matching-mode=.
         """
-        flags = flags or SaveFlags()
         if ctx.message.status:
-            return onreply.save(self.saver, ctx, domain, flags, aor, ownership_tag, self.count)
-        saved = self.saver.save(ctx, domain, flags, aor, ownership_tag)
-        self.count(saved)
-        self.keep_connection(ctx, saved)
-        if not flags.bits & NO_REPLY:
-            headers = answers.headers(saved, self.rules)
-            if self.signaling.reply(ctx, saved.status, saved.reason, headers) < 0 and saved.status == 200:
-                return -1
-        return 1 if saved.status == 200 else -2
-
-    def count(self, saved: Saved) -> None:
-        (self.accepted if saved.status == 200 else self.rejected).inc()
-
-    def keep_connection(self, ctx: Context, saved: Saved) -> None:
-        """A phone's connection lives as long as its contact, where the script set the flag."""
-        source = ctx.source
-        if saved.longest and self.rules.tcp_flag & ctx.flags and source.proto in RELIABLE:
-            self.services.network.keep(source.connection, saved.longest + LINGER)
+            return onreply.save(self.saver, ctx, domain, flags or NO_SAVE_FLAGS, aor, ownership_tag)
+        return self.saver.serve(ctx, domain, flags or NO_SAVE_FLAGS, aor, ownership_tag)
 
     # -- finding
 
@@ -182,7 +168,7 @@ class Registrar(Module):
         Flags: method-filtering, no-branches, branch, to-branches-only, ua-filtering=/re/, case-insensitive,
         extended-regexp, max-ping-latency=, sort-by-latency; global means nothing without a federation.
         """
-        return self.finder.lookup(ctx, domain, flags or LookupFlags(), aor)
+        return self.finder.lookup(ctx, domain, flags or NO_LOOKUP_FLAGS, aor)
 
     @function("is_registered", routes=ASKING)
     @function("registered", routes=ASKING)
@@ -231,4 +217,10 @@ class Registrar(Module):
     @function("add_sock_hdr", routes=ASKING)
     def add_sock_hdr(self, ctx: Context, hdr_name: str) -> int:
         """Add a header with the socket the message came in by, for the registrar behind us (socket-header)."""
-        return answers.add_socket_header(ctx, hdr_name)
+        if not is_token(hdr_name):
+            log.error("registrar", f'add_sock_hdr: "{hdr_name}" is no header name')
+            return -1
+        socket = ctx.source.socket
+        line = hdr_name + ": " + socket.proto + ":" + socket.sent_by + "\r\n"
+        ctx.edits.insert(ctx.message.starts[-1], line)
+        return 1

@@ -9,7 +9,7 @@ Facts:
 from typing import final
 
 from pysips.errors import SipError
-from pysips.sip.uri import parse_uri, unescaped
+from pysips.sip.uri import is_plain, parse_uri, unescaped
 
 from . import gruu
 from .rules import Refused, Rules
@@ -28,29 +28,13 @@ class Aor:
 
 
 def plain_aor(uri: str, rules: Rules) -> str:
-    """The AoR of a URI; raises Refused. `sip:user@host` goes the short way."""
-    if uri.startswith("sip:") and rules.use_domain and rules.case_sensitive and not rules.realm_prefix:
-        at = uri.find("@", 4)
-        if (
-            at > 4
-            and "%" not in uri
-            and ":" not in uri[4:]
-            and ";" not in uri
-            and "?" not in uri
-            and at - 4 <= rules.max_username_len
-            and len(uri) - at - 1 <= rules.max_domain_len
-            and len(uri) - 4 <= rules.max_aor_len
-            and uri.isascii()
-            and is_host_name(uri, at + 1)
-        ):
-            return uri[4:at] + uri[at:].lower()
+    """The AoR of a URI; raises Refused. A short `sip:user@host` goes the short way."""
+    if uri.startswith("sip:") and len(uri) <= rules.short_uri and uri.isascii():
+        user, _, host = uri[4:].partition("@")
+        is_plain_user = user.isalnum() or (user != "" and is_plain(uri) and "%" not in user and ":" not in user)
+        if is_plain_user and host.replace(".", "").replace("-", "").isalnum():
+            return user + "@" + host.lower()
     return careful_aor(uri, rules)
-
-
-def is_host_name(uri: str, at: int) -> bool:
-    """Whether the rest of the URI is nothing but letters, digits, dots and hyphens."""
-    host = uri[at:]
-    return host.replace(".", "").replace("-", "").isalnum()
 
 
 def careful_aor(uri: str, rules: Rules) -> str:

@@ -61,7 +61,7 @@ def read_request(message: Message, rules: Rules) -> Request:
     """What a request (or a reply to one) asks for; raises Refused."""
     header_expires = NOT_SAID
     kinds = message.kinds
-    if kinds.find(EXPIRES, 1) > 0:
+    if EXPIRES in kinds:
         seconds = number(message.value(EXPIRES), LONGEST_EXPIRY)
         if seconds is None:
             raise Refused(400, "Expires parse error")
@@ -78,19 +78,16 @@ def read_request(message: Message, rules: Rules) -> Request:
 
 def plain_contact(message: Message, k: int) -> Asked | None:
     """The contact of a header line with one URI in brackets and at most `;expires=`; None if there is more to it."""
-    text = message.text
-    a = message.starts[k]
-    b = message.line_end(k)
-    lt = text.find("<", a, b)
-    gt = text.find(">", lt, b)
-    if lt < 0 or gt < 0 or text.find('"', a, b) >= 0 or text.find(",", a, b) >= 0 or text.find("<", lt + 1, b) >= 0:
+    line = message.line(k)
+    lt = line.find("<")
+    gt = line.find(">", lt) + 1
+    if lt < 0 or gt == 0 or '"' in line or "," in line or line.find("<", lt + 1) >= 0:
         return None
-    asked = Asked(text[lt + 1 : gt])
-    gt += 1
-    if gt == b:
+    asked = Asked(line[lt + 1 : gt - 1])
+    if gt == len(line):
         return asked
-    if text.startswith(";expires=", gt) and text.find(";", gt + 1, b) < 0:
-        asked.expires = text[gt + 9 : b]
+    if line.startswith(";expires=", gt) and line.find(";", gt + 1) < 0:
+        asked.expires = line[gt + 9 :]
         return asked
     return None
 
@@ -168,10 +165,8 @@ def q_of(asked: Asked, rules: Rules) -> int:
     return q
 
 
-def methods_of(asked: Asked, allow: int) -> int:
-    """The methods that the contact takes; allow: those of the Allow header. Raises Refused."""
-    if not asked.methods:
-        return allow
+def methods_of(asked: Asked) -> int:
+    """The methods that the contact's own parameter names; raises Refused."""
     try:
         return methods.bits_of(asked.methods)
     except SipError:

@@ -4,8 +4,6 @@ The contact of the REGISTER is stored for as long as the upstream's 200 says. `m
 script sent it upstream; where the reply names that one, the phone gets its own back.
 """
 
-from collections.abc import Callable
-
 from pysips.core.context import Context
 from pysips.core.log import log
 from pysips.errors import SipError
@@ -17,13 +15,12 @@ from pysips.sip.uri import equal
 
 from ..usrloc.api import Domain
 from .asked import LONGEST_EXPIRY, Asked, Request, lifetime, read_request
+from .bindings import avp_text
 from .rules import Refused, SaveFlags
-from .save import Saved, Saver, avp_text, check_headers
+from .save import Saver, check_headers
 
 
-def save(
-    saver: Saver, ctx: Context, domain: Domain, flags: SaveFlags, uri: str, tag: str, count: Callable[[Saved], None]
-) -> int:
+def save(saver: Saver, ctx: Context, domain: Domain, flags: SaveFlags, uri: str, tag: str) -> int:
     """Store what the reply in `ctx` grants to its request: 1; -1 without a transaction or for a broken message, -2."""
     asking = ctx.request
     if asking is None:
@@ -47,7 +44,6 @@ def save(
         if forced is None and lifetime(first, request, saver.rules, flags):
             log.info("registrar", "the reply does not name the contact, what was asked for is stored")
     saved = saver.save(asking, domain, flags, uri, tag, forced)
-    count(saved)
     return 1 if saved.status == 200 else -2
 
 

@@ -20,6 +20,7 @@ from .asked import lifetime, read_request
 from .rules import Refused, Rules, SaveFlags
 from .save import to_uri
 
+NO_FLAGS = SaveFlags()
 YES = 1
 NO = -1
 FAILED = -2
@@ -77,7 +78,7 @@ class Questions:
         """The URI of the first contact of the request that is not being removed; "" without one. Raises Refused."""
         request = read_request(ctx.message, self.rules)
         for asked in request.contacts:
-            if lifetime(asked, request, self.rules, SaveFlags()):
+            if lifetime(asked, request, self.rules, NO_FLAGS):
                 return asked.uri
         return ""
 

@@ -78,7 +78,7 @@ class Rules:
         "allow_dup_cseq", "attr_avp", "case_sensitive", "default_expires", "default_q", "gruu", "gruu_secret",
         "max_aor_len", "max_contact_len", "max_contacts", "max_deviation", "max_domain_len", "max_expires",
         "max_username_len", "mcontact_avp", "min_expires", "nat_bflag", "realm_prefix", "received_avp",
-        "received_param", "retry_after", "sock_header", "tcp_flag", "use_domain",
+        "received_param", "retry_after", "short_uri", "sock_header", "tcp_flag", "use_domain",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -93,6 +93,7 @@ class Rules:
         self.case_sensitive: bool = True
         self.use_domain: bool = True
         self.realm_prefix: str = ""
+        self.short_uri: int = 0  # the length up to which a `sip:user@host` is its own AoR but for the host's letters
         self.max_username_len: int = 64
         self.max_domain_len: int = 64
         self.max_aor_len: int = 256

@@ -9,39 +9,27 @@ Facts:
   the list, which is the newest of the lowest q.
 """
 
-from typing import Final, final
+from typing import Any, Final, final
 
 from pysips.core.context import Context
-from pysips.core.exports import text_of
-from pysips.core.services import Socket
+from pysips.core.services import RELIABLE
+from pysips.core.stats import Counter
 from pysips.errors import SipError
-from pysips.sip.headers import ALLOW, CALL_ID, CSEQ, REQUIRE, TO, USER_AGENT
+from pysips.sip.headers import CALL_ID, CSEQ, REQUIRE, TO
 from pysips.sip.message import Message
 from pysips.sip.text import split_list
+from pysips.sip.uri import parse_uri
 
-from ..usrloc.api import MEMORY_ONLY as STORED_IN_MEMORY
 from ..usrloc.api import NONE, REPEATED, STALE, Contact, Domain, Location, Work
-from . import methods
-from .aor import octets, plain_aor
-from .asked import LONGEST_RECEIVED, Asked, Request, lifetime, methods_of, q_of, read_request
+from .aor import plain_aor
+from .asked import Asked, Request, read_request
+from .bindings import common_binding, make_bindings
 from .listing import Listing
-from .paths import path_of, supports
-from .rules import (
-    FORCE,
-    MEMORY_ONLY,
-    ONLY_REQUEST,
-    PATH,
-    PATH_OFF,
-    SOCKET_HEADER,
-    UNSET,
-    Refused,
-    Rules,
-    SaveFlags,
-)
+from .paths import supports
+from .rules import FORCE, NO_REPLY, ONLY_REQUEST, PATH_OFF, UNSET, Refused, Rules, SaveFlags
 
-LONGEST_CALLID: Final = 255
-LONGEST_USER_AGENT: Final = 254
-NO_USER_AGENT: Final = "n/a"
+OK: Final = 200
+LINGER: Final = 10  # seconds that a connection outlives the contacts that came over it
 SCHEMES: Final = ("sip", "sips", "tel", "urn")
 UNDERSTOOD: Final = ("path", "gruu")  # what a Require may ask of a registrar
 
@@ -64,46 +52,57 @@ class Saved:
 
 
 @final
-class Facts:
-    """What all contacts of one request share; see usrloc's Contact. from_path: `received`, as the Path has it."""
-
-    __slots__ = (
-        "allow", "attr", "callid", "cflags", "cseq", "flags", "from_path", "path", "received", "socket", "tag",
-        "user_agent",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.callid: str = ""
-        self.cseq: int = 0
-        self.user_agent: str = NO_USER_AGENT
-        self.socket: str = ""
-        self.cflags: int = 0
-        self.flags: int = 0
-        self.allow: int = methods.ALL
-        self.path: str = ""
-        self.from_path: str = ""
-        self.received: str = ""
-        self.attr: str = ""
-        self.tag: str = ""
-
-
-@final
 class Saver:
     """Does save() for one process."""
 
-    __slots__ = ("location", "rules")
+    __slots__ = ("accepted", "location", "rejected", "rules", "signaling")
 
-    def __init__(self, rules: Rules, location: Location) -> None:
+    def __init__(self, rules: Rules, location: Location, signaling: Any, accepted: Counter, rejected: Counter) -> None:
         self.rules: Rules = rules
         self.location: Location = location
+        self.signaling: Any = signaling
+        self.accepted: Counter = accepted
+        self.rejected: Counter = rejected
+
+    def serve(self, ctx: Context, domain: Domain, flags: SaveFlags, uri: str, tag: str) -> int:
+        """Store what the request in `ctx` asks for and answer it: 1, -1 when the answer could not be sent, -2."""
+        saved = self.save(ctx, domain, flags, uri, tag)
+        source = ctx.source
+        if self.rules.tcp_flag & ctx.flags and saved.longest and source.proto in RELIABLE:
+            ctx.services.network.keep(source.connection, saved.longest + LINGER)
+        if not flags.bits & NO_REPLY:
+            sent: int = self.signaling.reply(ctx, saved.status, saved.reason, self.lines(saved))
+            if sent < 0 and saved.status == OK:
+                return -1
+        return 1 if saved.status == OK else -2
+
+    def lines(self, saved: Saved) -> str:
+        """The header lines of a reply: what is registered, and what was wrong."""
+        if not saved.info:
+            return saved.headers
+        text = saved.headers + "P-Registrar-Error: " + saved.info + "\r\n"
+        if self.rules.retry_after and saved.status >= 500:
+            text += "Retry-After: " + str(self.rules.retry_after) + "\r\n"
+        return text
 
     def save(
         self, ctx: Context, domain: Domain, flags: SaveFlags, uri: str, tag: str, forced: Request | None = None
     ) -> Saved:
-        """Store what the request in `ctx` asks for, and tell what to answer.
+        """Store what the request in `ctx` asks for, count it, and tell what to answer.
 
         uri: the AoR's URI, "" for that of To; tag: an ownership tag; forced: take this for what is asked.
         """
+        saved = self.saved(ctx, domain, flags, uri, tag, forced)
+        if saved.status == OK:
+            self.accepted.inc()
+        else:
+            self.rejected.inc()
+        return saved
+
+    def saved(
+        self, ctx: Context, domain: Domain, flags: SaveFlags, uri: str, tag: str, forced: Request | None
+    ) -> Saved:
+        """See save."""
         message = ctx.message
         rules = self.rules
         try:
@@ -112,22 +111,24 @@ class Saver:
             aor = plain_aor(uri or to_uri(message), rules)
         except Refused as refused:
             return Saved(refused.status, refused.reason, refused.info, refused.headers)
-        listing = Listing(rules, aor, self.location.now(), rules.gruu and supports(message, "gruu"), ctx.source.socket)
+        now = self.location.now()
+        listing = Listing(rules, aor, now, rules.gruu and supports(message, "gruu"), ctx.source.socket)
         if not request.contacts and not request.star:
             record = self.location.read(domain, aor)
-            return Saved(200, "OK", "", listing.header(record.contacts) if record is not None else "")
+            return Saved(OK, "OK", "", listing.header(record.contacts) if record is not None else "")
         try:
-            facts = self.facts_of(ctx, flags, tag)
-            longest = self.prepare(request, facts, flags, listing.now)
-            contacts = self.change(domain, aor, flags, facts, request)
+            common = common_binding(ctx, flags, rules, self.location, tag, now)
+            path = common.path
+            longest = make_bindings(ctx, request, common, flags, rules)
+            contacts = self.change(domain, aor, flags, common, request)
         except SipError as problem:
             return self.refusal(domain, aor, listing, problem)
         if flags.bits & ONLY_REQUEST:
             contacts = only_asked(contacts, request)
-        saved = Saved(200, "OK", "", listing.header(contacts))
+        saved = Saved(OK, "OK", "", listing.header(contacts))
         saved.longest = longest
-        if facts.path and not flags.bits & PATH_OFF and supports(message, "path"):
-            saved.headers += "Path: " + facts.path + "\r\n"
+        if path and not flags.bits & PATH_OFF and supports(message, "path"):
+            saved.headers += "Path: " + path + "\r\n"
         return saved
 
     def refusal(self, domain: Domain, aor: str, listing: Listing, problem: SipError) -> Saved:
@@ -142,106 +143,33 @@ class Saver:
             headers = listing.header(record.contacts) + headers
         return Saved(problem.status, problem.reason, info, headers)
 
-    # -- before the table
-
-    def facts_of(self, ctx: Context, flags: SaveFlags, tag: str) -> Facts:
-        """What all contacts of the request share; raises Refused."""
-        message = ctx.message
-        rules = self.rules
-        kinds = message.kinds
-        facts = Facts()
-        facts.callid = message.call_id()
-        if len(facts.callid) > LONGEST_CALLID:
-            raise Refused(400, "Callid too long")
-        try:
-            facts.cseq = message.cseq()[0]
-        except SipError:
-            raise Refused(400, "Invalid CSeq number") from None
-        if kinds.find(USER_AGENT, 1) > 0:
-            user_agent = message.value(USER_AGENT)
-            if user_agent and len(user_agent) <= LONGEST_USER_AGENT:
-                facts.user_agent = user_agent
-        if kinds.find(ALLOW, 1) > 0:
-            facts.allow = methods.allowed(message.values(ALLOW))
-        facts.socket = ctx.source.socket.name
-        facts.cflags = ctx.bflags
-        facts.tag = tag
-        bits = flags.bits
-        if bits:
-            self.facts_by_flags(ctx, bits, facts)
-        if rules.received_avp:
-            facts.received = avp_text(ctx, rules.received_avp)
-            if len(facts.received) > LONGEST_RECEIVED:
-                raise Refused(400, "Contact/received too long")
-        if rules.attr_avp:
-            facts.attr = avp_text(ctx, rules.attr_avp)
-        return facts
-
-    def facts_by_flags(self, ctx: Context, bits: int, facts: Facts) -> None:
-        """What the flags of save() add; raises Refused."""
-        if bits & MEMORY_ONLY:
-            facts.flags = STORED_IN_MEMORY
-        if bits & PATH:
-            facts.path, facts.from_path = path_of(ctx.message, bits)
-            if facts.from_path:
-                facts.cflags |= self.rules.nat_bflag
-        if bits & SOCKET_HEADER:
-            socket = self.named_socket(ctx.message)
-            if socket is not None:
-                facts.socket = socket.name
-
-    def named_socket(self, message: Message) -> Socket | None:
-        """Our socket that `sock_hdr_name` names; None without the header, or if it is not ours."""
-        value = message.header(self.rules.sock_header) if self.rules.sock_header else None
-        return self.location.socket(value.strip().lower()) if value else None
-
-    def prepare(self, request: Request, facts: Facts, flags: SaveFlags, now: int) -> int:
-        """Make each contact as it shall be stored; answers the longest lifetime, seconds. Raises Refused."""
-        longest = 0
-        for asked in request.contacts:
-            seconds = lifetime(asked, request, self.rules, flags)
-            if seconds == 0:
-                continue
-            colon = asked.uri.find(":")
-            if colon < 0 or asked.uri[:colon].lower() not in SCHEMES:
-                raise Refused(500, "usrloc_contact_insert failed")
-            asked.contact = Contact(
-                asked.uri, 0, now + seconds, now, facts.callid, facts.cseq, facts.user_agent, facts.socket,
-                q_of(asked, self.rules), facts.cflags, methods_of(asked, facts.allow), facts.flags,
-                facts.from_path or asked.received or facts.received, facts.path, asked.instance, facts.attr, 0,
-                facts.tag,
-            )  # fmt: skip
-            if seconds > longest:
-                longest = seconds
-        return longest
-
     # -- in the table
 
-    def change(self, domain: Domain, aor: str, flags: SaveFlags, facts: Facts, request: Request) -> list[Contact]:
+    def change(self, domain: Domain, aor: str, flags: SaveFlags, common: Contact, request: Request) -> list[Contact]:
         """Change the AoR as asked, as a whole or not at all; answers all of its contacts. Raises SipError."""
-        work = self.location.open(domain, aor)
+        work = self.location.open(domain, aor, common.modified)
         try:
             if request.star:
-                self.remove_all(work, facts)
+                self.remove_all(work, common)
             for asked in request.contacts:
-                self.change_one(work, asked, flags, facts)
+                self.change_one(work, asked, flags, common)
             work.commit()
         except BaseException:
             work.abort()
             raise
         return work.contacts
 
-    def remove_all(self, work: Work, facts: Facts) -> None:
+    def remove_all(self, work: Work, common: Contact) -> None:
         """`Contact: *`; raises Refused for a request that an earlier one overtook (section 10.3, step 6)."""
         for place in range(len(work.contacts)):
-            if work.in_order(place, facts.callid, facts.cseq, self.rules.allow_dup_cseq) == STALE:
+            if work.in_order(place, common.callid, common.cseq, self.rules.allow_dup_cseq) == STALE:
                 raise Refused(400, "Invalid CSeq number")
         work.clear()
 
-    def change_one(self, work: Work, asked: Asked, flags: SaveFlags, facts: Facts) -> None:
+    def change_one(self, work: Work, asked: Asked, flags: SaveFlags, common: Contact) -> None:
         """One contact: add, update or remove it; raises Refused."""
         place = work.find(
-            asked.uri, facts.callid, facts.cseq, self.rules.allow_dup_cseq, flags.matching_mode, flags.matching_param
+            asked.uri, common.callid, common.cseq, self.rules.allow_dup_cseq, flags.matching_mode, flags.matching_param
         )
         contact = asked.contact
         if place == STALE:
@@ -252,9 +180,10 @@ class Saver:
             work.delete(place)
             return
         most = self.rules.max_contacts if flags.max_contacts == UNSET else flags.max_contacts
-        if most:
+        if most and len(work.contacts) + int(place == NONE) > most:
             place = self.make_room(work, place, most, flags)
         if place == NONE:
+            check_uri(contact.uri)
             work.insert(contact)
         else:
             work.replace(place, contact)
@@ -279,40 +208,45 @@ class Saver:
 def check_headers(message: Message) -> None:
     """Refuse what lacks the headers of a REGISTER, or requires what we do not understand (RFC 3261 section 8.2.2.3)."""
     kinds = message.kinds
-    if kinds.find(TO, 1) < 0:
+    if TO not in kinds:
         raise Refused(400, "To header not found")
-    if kinds.find(CALL_ID, 1) < 0:
+    if CALL_ID not in kinds:
         raise Refused(400, "Call-ID header not found")
-    if kinds.find(CSEQ, 1) < 0:
+    if CSEQ not in kinds:
         raise Refused(400, "CSeq header not found")
-    if kinds.find(REQUIRE, 1) < 0:
-        return
+    if REQUIRE in kinds:
+        check_require(message)
+
+
+def check_require(message: Message) -> None:
+    """Refuse extensions that we do not have."""
     tags = [tag for value in message.values(REQUIRE) for tag in split_list(value)]
     unknown = [tag for tag in tags if tag and tag.lower() not in UNDERSTOOD]
     if unknown:
         raise Refused(420, "Required extension not supported", "Unsupported: " + ", ".join(unknown) + "\r\n")
 
 
+def check_uri(uri: str) -> None:
+    """Refuse a new contact that no request could be sent to."""
+    try:
+        scheme = parse_uri(uri).scheme
+    except SipError:
+        scheme = ""
+    if scheme not in SCHEMES:
+        raise Refused(500, "usrloc_contact_insert failed")
+
+
 def to_uri(message: Message) -> str:
     """The URI of To; raises Refused."""
-    text = message.text
-    k = message.kinds.find(TO, 1)
-    a = message.starts[k]
-    b = message.line_end(k)
-    lt = text.find("<", a, b)
-    gt = text.find(">", lt, b)
-    if lt > 0 and gt > 0 and text.find('"', a, lt) < 0:
-        return text[lt + 1 : gt]
+    line = message.line(message.kinds.find(TO, 1))
+    lt = line.find("<") + 1
+    gt = line.find(">", lt)
+    if lt > 0 and gt > 0 and '"' not in line:
+        return line[lt:gt]
     try:
         return message.address(TO).uri
     except SipError:
         raise Refused(400, "Error while parsing AOR") from None
-
-
-def avp_text(ctx: Context, name: str) -> str:
-    """The newest value of an AVP as text; "" without one."""
-    values = ctx.avps.get(name)
-    return (text_of(values[-1]) or "") if values else ""
 
 
 def only_asked(contacts: list[Contact], request: Request) -> list[Contact]:
@@ -324,6 +258,3 @@ def only_asked(contacts: list[Contact], request: Request) -> list[Contact]:
                 found.append(contact)
                 break
     return found
-
-
-__all__ = ["Facts", "Saved", "Saver", "avp_text", "check_headers", "octets", "only_asked", "to_uri"]

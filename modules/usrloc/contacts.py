@@ -93,9 +93,9 @@ class Location:
         data = self.services.tables.get(RECORDS, key_of(domain, aor))
         return decode(data) if data is not None else None
 
-    def open(self, domain: Domain, aor: str) -> "Work":
-        """Begin to change an AoR. End it with `commit` or `abort`, soon."""
-        return Work(self, domain, aor)
+    def open(self, domain: Domain, aor: str, now: int = 0) -> "Work":
+        """Begin to change an AoR. End it with `commit` or `abort`, soon. now: Unix seconds, 0 if not known."""
+        return Work(self, domain, aor, now or self.now())
 
     def counts(self, domain: Domain) -> tuple[int, int]:
         """How many AoRs and how many contacts the table holds."""
@@ -128,12 +128,12 @@ class Work:
         "was_there",
     )  # fmt: skip
 
-    def __init__(self, location: Location, domain: Domain, aor: str) -> None:
+    def __init__(self, location: Location, domain: Domain, aor: str, now: int) -> None:
         self.location: Location = location
         self.domain: Domain = domain
         self.aor: str = aor
         self.key: bytes = key_of(domain, aor)
-        self.now: int = location.now()
+        self.now: int = now
         self.changes: list[tuple[int, Contact]] = []
         self.transaction: Transaction = location.services.tables.begin()
         self.record: Record = self.stored()

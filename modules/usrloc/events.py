@@ -33,7 +33,11 @@ class Raiser(Follower):
             self.aor_delete(domain.name, aor)
 
     def contact_changed(self, domain: Domain, aor: str, what: int, contact: Contact) -> None:
-        event = {INSERTED: self.contact_insert, UPDATED: self.contact_update}.get(what, self.contact_delete)
+        event = self.contact_delete
+        if what == UPDATED:
+            event = self.contact_update
+        elif what == INSERTED:
+            event = self.contact_insert
         if event.listeners:
             event(
                 domain.name, aor, contact.uri, contact.received, contact.path, contact.q, contact.user_agent,

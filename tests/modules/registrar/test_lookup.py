@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from pysips.core.branches import Branch
+from pysips.modules.registrar.aor import careful_aor, plain_aor
+from pysips.modules.registrar.rules import Refused
 
 from .conftest import Rig
 
@@ -223,3 +225,34 @@ def test_attributes_come_back(make: Make) -> None:
     assert ctx.attributes == {"attr": "blue"}
     assert ctx.branches[0].attributes == {"attr": "red"}
     assert list(reversed(ctx.avps["attr"])) == ["blue", "red"], "$(avp(attr)[0]) belongs to the first contact"
+
+
+@pytest.mark.parametrize(
+    ("uri", "aor"),
+    [
+        ("sip:alice@Example.COM", "alice@example.com"),
+        ("sip:a;b?c=d@h", "a;b?c=d@h"),
+        ("sip:alice@h?subject=x", "alice@h"),
+        ("sip:alice@h;transport=tcp", "alice@h"),
+        ("sip:alice:secret@h", "alice@h"),
+        ("sip:al%69ce@h", "alice@h"),
+        ("sip:alice@[2001:DB8::1]:5070", "alice@[2001:db8::1]"),
+        ("sip:é@h", "é@h"),
+        ("SIP:alice@H", "alice@h"),
+        ("sip:Example.com", "example.com"),
+        ("tel:+49123;phone-context=x", "+49123@"),
+        ("sip:@h", None),
+        ("sip:a b@h", None),
+        ("sip:a@b@c", None),
+        ("sip:a@h_x!", None),
+        ("sip:a@", None),
+        ("sip:", None),
+    ],
+)
+def test_what_the_aor_of_a_uri_is(rig: Rig, uri: str, aor: str | None) -> None:
+    rules = rig.registrar.rules  # type: ignore[attr-defined]
+    if aor is None:
+        with pytest.raises(Refused):
+            plain_aor(uri, rules)
+    else:
+        assert plain_aor(uri, rules) == careful_aor(uri, rules) == aor
