@@ -31,6 +31,9 @@ class MaxFwd(Module):
         if hops <= 0:
             return -1 if hops == 0 else UNREADABLE
         left = hops - 1 if hops <= self.max_limit else self.max_limit
+        earlier = (a, b, str(hops))
+        if earlier in ctx.edits.items:
+            ctx.edits.items.remove(earlier)
         ctx.edits.replace(a, b, str(left))
         return 1
 

@@ -3,12 +3,14 @@
 import pytest
 
 from pysips.errors import ConfigError
+from pysips.testing.messages import request
 from pysips.testing.once import once
 
 
 def test_xlog_takes_a_level_by_its_third_letter_or_a_variable() -> None:
     done = once(
-        'xlog("L_ERR", "@@error\n"); $var(l) = 2; xlog("$var(l)", "@@notice\n"); xlog("L_DBG", "@@debug\n"); say("$rc");'
+        'xlog("L_ERR", "@@error\n"); $var(l) = 2; xlog("$var(l)", "@@notice\n");'
+        'xlog("L_DBG", "@@debug\n"); say("$rc");'
     )
     assert done.lines == ["error", "notice", "1"]
 
@@ -42,13 +44,11 @@ def test_an_event_of_the_scripts_own_pairs_names_and_values() -> None:
     heard: list[tuple[str, object]] = []
     done = once(
         'raise_event("E_READY"); say("$rc");'
-        '$avp(n) = "who"; $avp(n) = "what"; $avp(v) = "me"; $avp(v) = 7; raise_event("E_MINE", $avp(n), $avp(v)); say("$rc");'
+        '$avp(n) = "who"; $avp(n) = "what"; $avp(v) = "me"; $avp(v) = 7;'
+        'raise_event("E_MINE", $avp(n), $avp(v)); say("$rc");'
     )
     done.story.program.events.listen("E_MINE", lambda name, values: heard.append((name, values)))
-    done.story.party("10.0.0.1").said(
-        "MESSAGE sip:b@x SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKq\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\n"
-        "Call-ID: 2\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n"
-    )
+    done.story.party("10.0.0.1").said(request("MESSAGE", branch="z9hG4bK-2"))
     assert done.lines == ["1", "1"]
     assert heard == [("E_MINE", {"what": 7, "who": "me"})]
 
