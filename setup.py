@@ -22,8 +22,9 @@ runtime/wheel
 net/udp
 modules/rr/record modules/rr/loose
 modules/tm/table modules/tm/forking modules/tm/replies
-modules/usrloc/contacts
-modules/registrar/save modules/registrar/lookup
+modules/usrloc/contacts modules/usrloc/matching
+modules/registrar/save modules/registrar/lookup modules/registrar/rules modules/registrar/asked modules/registrar/aor
+modules/registrar/bindings modules/registrar/listing modules/registrar/methods
 """
 
 NO_WHEEL = "not a wheel"
