@@ -73,7 +73,7 @@ def test_who_is_not_registered_is_not_called(phone: Callable[..., Phone], server
     alice = phone("alice", 25061)
     alice.request("INVITE", f"sip:nobody@{alice.server}")
     alice.hear("480")
-    assert server.mi("ul_show_contact", ["location", "alice"])["Contacts"]
+    assert server.mi("ul_show_contact", ["location", "alice@127.0.0.1"])["Contacts"]
 
 
 def test_another_domain_is_not_called_through_us(phone: Callable[..., Phone]) -> None:

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.scenario
 CLI = Path(sys.executable).with_name("opensips-cli")
 COMMANDS = [
     ("which",), ("version",), ("uptime",), ("ps",), ("get_statistics", "core:"), ("get_statistics", "rcv_requests"),
-    ("reset_statistics", "rcv_requests"), ("log_level",), ("log_level", "2"), ("ul_dump",), ("ul_dump", "brief"),
-    ("ul_show_contact", "location", "alice"), ("ul_flush",),
+    ("reset_statistics", "rcv_requests"), ("log_level",), ("log_level", "2"), ("ul_dump",), ("ul_dump", "1"),
+    ("ul_show_contact", "location", "alice@127.0.0.1"), ("ul_flush",),
 ]  # fmt: skip
 
 
@@ -51,10 +51,10 @@ def test_every_command_answers(serve: Callable[..., Server]) -> None:
 
 def test_contacts_are_added_and_removed(serve: Callable[..., Server]) -> None:
     server = serve(CALLS)
-    cli(server, "ul_add", "location", "bob", "sip:bob@127.0.0.1:25062", "3600", "1.0", "0", "0", "0")
-    assert "sip:bob@127.0.0.1:25062" in json.dumps(cli(server, "ul_show_contact", "location", "bob"))
-    cli(server, "ul_add", "location", "bob", "sip:bob@127.0.0.1:25063", "3600", "1.0", "0", "0", "0")
-    cli(server, "ul_rm_contact", "location", "bob", "sip:bob@127.0.0.1:25062")
-    assert "25062" not in json.dumps(cli(server, "ul_show_contact", "location", "bob"))
-    cli(server, "ul_rm", "location", "bob")
+    cli(server, "ul_add", "location", "bob@127.0.0.1", "sip:bob@127.0.0.1:25062", "3600", "1.0", "0", "0", "0")
+    assert "sip:bob@127.0.0.1:25062" in json.dumps(cli(server, "ul_show_contact", "location", "bob@127.0.0.1"))
+    cli(server, "ul_add", "location", "bob@127.0.0.1", "sip:bob@127.0.0.1:25063", "3600", "1.0", "0", "0", "0")
+    cli(server, "ul_rm_contact", "location", "bob@127.0.0.1", "sip:bob@127.0.0.1:25062")
+    assert "25062" not in json.dumps(cli(server, "ul_show_contact", "location", "bob@127.0.0.1"))
+    cli(server, "ul_rm", "location", "bob@127.0.0.1")
     assert "bob" not in json.dumps(cli(server, "ul_dump"))
