@@ -14,6 +14,7 @@ from typing import Final
 
 MOST: Final = 1 << 18
 NAME: Final = re.compile(rb"[A-Za-z0-9_.:@+-]{1,255}")
+EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
 BEGINNING: Final = re.compile(rb":[A-Za-z0-9_.@+-]{0,255}:[ \t]*[\[{]")
 MARKS: Final = re.compile(rb'["\[\]{}]')
 STRING_MARKS: Final = re.compile(rb'["\\]')
@@ -94,17 +95,15 @@ class Commands:
 
     def lines(self, command: bytes, start: int) -> tuple[Request | None, int] | None:
         """2.4's form: it is whole with its empty line."""
-        text = self.buffer[start:].replace(b"\r\n", b"\n")
-        end = text.find(b"\n\n")
-        if end < 0:
+        end = EMPTY_LINE.search(self.buffer, start)
+        if end is None:
             return None
-        reply, *words = text[:end].split(b"\n")
-        left = len(text) - end - 2
+        reply, *words = self.buffer[start : end.start()].split(b"\n")
         name = reply_name(reply.strip())
         if name is None or not NAME.fullmatch(command):
-            return None, len(self.buffer) - left
+            return None, end.end()
         spelled = tuple(word.decode("utf-8", "surrogateescape").strip() for word in words)
-        return Request(name, command=command.decode(), words=spelled), len(self.buffer) - left
+        return Request(name, command=command.decode(), words=spelled), end.end()
 
 
 def reply_name(name: bytes) -> str | None:

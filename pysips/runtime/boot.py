@@ -40,7 +40,7 @@ def main(options: Options) -> int:
         other = daemon.alive(Path(options.pid_file))
         if other:
             raise daemon.CannotStart(f"{options.pid_file}: a server runs already, as process {other}")
-    herald = daemon.detach() if options.daemon else daemon.Herald(None)
+    herald = daemon.detach(options.to_stderr) if options.daemon else daemon.Herald()
     try:
         code = serve(program, options, herald)
     except PysipsError as problem:

@@ -6,6 +6,7 @@ import grp
 import hashlib
 import os
 import pwd
+import re
 import resource
 import stat
 import tempfile
@@ -30,11 +31,12 @@ class CannotStart(PysipsError):
 class Herald:
     """Tells whoever called us how the start went; in the background the caller waits for just that.
 
-    Closed without a word (we died), it means failure.
+    Closed without a word (we died), it means failure. keeps_stderr: log lines go there, also from the background.
     """
 
-    def __init__(self, pipe: int | None) -> None:
+    def __init__(self, pipe: int | None = None, keeps_stderr: bool = False) -> None:
         self.pipe = pipe
+        self.keeps_stderr = keeps_stderr
 
     def say(self, code: int) -> None:
         """0: the server runs; else its exit code. In the background standard output and error are let go now."""
@@ -44,12 +46,12 @@ class Herald:
         os.close(self.pipe)
         self.pipe = None
         nowhere = os.open(os.devnull, os.O_RDWR)
-        for fd in (1, 2):
+        for fd in (1,) if self.keeps_stderr else (1, 2):
             os.dup2(nowhere, fd)
         os.close(nowhere)
 
 
-def detach() -> Herald:
+def detach(keeps_stderr: bool = False) -> Herald:
     """Go to the background: the caller's process ends here, with 0 once the server runs, or with its failure's code."""
     reader, writer = os.pipe()
     if os.fork():
@@ -63,7 +65,7 @@ def detach() -> Herald:
     nowhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nowhere, 0)
     os.close(nowhere)
-    return Herald(writer)
+    return Herald(writer, keeps_stderr)
 
 
 # -- pid file
@@ -99,7 +101,7 @@ def alive(path: Path) -> int:
         text = path.read_text()[:20].strip()
     except OSError:
         return 0
-    if not (text.isascii() and text.isdigit()) or int(text) in (0, os.getpid()):
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) in (0, os.getpid()):
         return 0
     try:
         os.kill(int(text), 0)

@@ -79,7 +79,8 @@ def test_what_a_datagram_schedules_happens_at_once(loop: Loop) -> None:
     def work(data: bytes) -> None:
         order.append("datagram")
         loop.call_soon(order.append, "soon")
-        loop.call_later(0.01, lambda: (order.append("later"), loop.stop()))
+        loop.call_later(0.01, order.append, "later")
+        loop.call_later(0.02, loop.stop)
 
     box = Mailbox(work)
     loop.served.serve(box)
