@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,10 +21,10 @@ route {{ exit; }}
 """
 
 
-def program(folder: Path, more: str = "", socket: str = "", **wishes: object) -> tuple[Program, Options]:
+def program(folder: Path, more: str = "", socket: str = "", **wishes: Any) -> tuple[Program, Options]:
     path = folder / "opensips.cfg"
     path.write_text(SCRIPT.format(more=more, socket=socket))
-    options = Options(str(path), **wishes)  # type: ignore[arg-type]
+    options = Options(str(path), **wishes)
     return load(str(path), options), options
 
 
@@ -48,7 +49,7 @@ def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_number_of_workers(
-    many_cores: None, tmp_path: Path, more: str, socket: str, wishes: dict[str, object], workers: int
+    many_cores: None, tmp_path: Path, more: str, socket: str, wishes: dict[str, Any], workers: int
 ) -> None:
     assert boot.number_of_workers(*program(tmp_path, more, socket, **wishes)) == workers
 
@@ -73,7 +74,7 @@ def test_a_number_of_workers_that_makes_no_sense_is_said(tmp_path: Path, wanted:
         ("", {"debug": True}, 4),
     ],
 )
-def test_the_log_level(tmp_path: Path, more: str, wishes: dict[str, object], level: int) -> None:
+def test_the_log_level(tmp_path: Path, more: str, wishes: dict[str, Any], level: int) -> None:
     try:
         boot.begin_log(*program(tmp_path, more, **wishes))
         assert log.level == level
@@ -92,7 +93,7 @@ def test_the_log_level(tmp_path: Path, more: str, wishes: dict[str, object], lev
         ("", {"daemon": True, "to_stderr": True}, ["Stderr"]),
     ],
 )
-def test_where_the_log_goes(tmp_path: Path, more: str, wishes: dict[str, object], outputs: list[str]) -> None:
+def test_where_the_log_goes(tmp_path: Path, more: str, wishes: dict[str, Any], outputs: list[str]) -> None:
     try:
         boot.begin_log(*program(tmp_path, more, **wishes))
         assert [type(output).__name__ for output in log.outputs] == outputs
