@@ -17,7 +17,17 @@ from .names import Names, is_plain_var
 from .pyast import attribute, call, compare, constant, given, name, walrus
 from .regex import compile_ere
 
-STOPPING = nodes.Call | nodes.RouteCall | nodes.Assign | nodes.If | nodes.Block | nodes.Exit | nodes.Drop | nodes.Assert
+STOPPING = (
+    nodes.Call
+    | nodes.RouteCall
+    | nodes.Assign
+    | nodes.If
+    | nodes.Block
+    | nodes.Exit
+    | nodes.Drop
+    | nodes.Assert
+    | nodes.Async
+)
 
 
 class Expressions:
@@ -32,6 +42,12 @@ class Expressions:
 
     def block_code(self, block: nodes.Block | nodes.If) -> ast.expr:
         """The call of a block that stands as a condition; the statements' part makes it."""
+        raise NotImplementedError
+
+    def async_code(self, statement: nodes.Async) -> ast.expr:
+        raise NotImplementedError
+
+    def launch_code(self, statement: nodes.Launch) -> ast.expr:
         raise NotImplementedError
 
     def assert_code(self, statement: nodes.Assert) -> ast.expr:
@@ -203,6 +219,10 @@ class Expressions:
                 return self.assert_code(node)
             case nodes.Drop():
                 return call("drop", name("ctx"))
+            case nodes.Async():
+                return self.async_code(node)
+            case nodes.Launch():
+                return self.launch_code(node)
         return constant(0)  # exit
 
     def value_condition(self, node: nodes.ValueOf, wanted: bool) -> ast.expr:

@@ -12,7 +12,8 @@ from .values import number_of, printed, text_of
 HELPERS: Final[tuple[Callable[..., Any], ...]] = (
     support.same, support.ordered, support.found, support.settled, support.returned, support.code_of,
     support.unless_stopped, support.as_value, support.drop, support.noted, support.chosen, support.nested,
-    support.nested_waiting, support.finished, support.assertion_failed, text_of, number_of, printed,
+    support.nested_waiting, support.ended,
+    support.finished, support.assertion_failed, text_of, number_of, printed,
 )  # fmt: skip
 NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_]+")
 CONSTANTS: Final = (int, str, bool, type(None))
@@ -26,6 +27,7 @@ class Names:
         self.globals: dict[str, Any] = {helper.__name__: helper for helper in HELPERS}
         self.globals |= {"op": support.Operations(tell), "FAILED": support.FAILED, "ONCE": support.ONCE, "tell": tell}
         self.known: dict[object, str] = {}
+        self.taken: dict[str, int] = {}
         self.variables: dict[tuple[object, ...], Var] = {}
 
     def bind(self, wish: str, value: object, key: object = None) -> ast.expr:
@@ -40,10 +42,12 @@ class Names:
     def free(self, wish: str) -> str:
         """A name that is not taken yet, near to the wish."""
         base = NOT_PLAIN.sub("_", wish).strip("_") or "x"
-        name, count = base, 1
+        count = self.taken.get(base, 0) + 1
+        name = base if count == 1 else f"{base}_{count}"
         while name in self.globals:
             count += 1
             name = f"{base}_{count}"
+        self.taken[base] = count
         self.globals[name] = None
         return name
 

@@ -4,7 +4,7 @@ Statements yield a number when they run, expressions a value; a few nodes (calls
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 from pysips.errors import Complaint, Place
 
@@ -255,7 +255,7 @@ Statement = (
 )  # fmt: skip
 Expression = (
     And | Or | Not | ValueOf | Compare | Variable | Number | Call | RouteCall | Assign | If | Block | Exit | Drop
-    | Assert
+    | Assert | Async | Launch
 )  # fmt: skip
 Body = tuple[Statement, ...]
 
@@ -339,4 +339,5 @@ def walk(root: Node | tuple[object, ...]) -> Iterator[Node]:
             waiting.extend(reversed(one))
         elif isinstance(one, Node):
             yield one
-            waiting.extend(reversed([getattr(one, field.name) for field in fields(one)[1:]]))
+            # a subclass's own slots are its fields but `place`, in their order
+            waiting.extend([getattr(one, name) for name in reversed(one.__slots__)])

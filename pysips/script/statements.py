@@ -72,9 +72,9 @@ class Statements(Expressions):
             case nodes.Assert():
                 return self.yields(self.assert_code(node), last, stops=self.facts.asserts)
             case nodes.Async():
-                return self.async_statement(node)
+                return [result(self.async_code(node))]
             case nodes.Launch():
-                return self.launch_statement(node, last)
+                return self.yields(self.launch_code(node), last)
         return []
 
     def plain_code(self, node: nodes.Call | nodes.RouteCall) -> ast.expr:
@@ -257,20 +257,19 @@ class Statements(Expressions):
         failed = call("assertion_failed", name("ctx"), constant(statement.text), aborts)
         return pyast.given(test, constant(1), failed)
 
-    def async_statement(self, node: nodes.Async) -> list[ast.stmt]:
-        """Begin, and end this script; the resume route follows in a later step."""
+    def async_code(self, node: nodes.Async) -> ast.expr:
+        """Begin, and end this script: 0. The resume route follows in a later step."""
         resume = name(self.facts.function_of("route", node.resume))
         begun = pyast.thunk(self.call_unawaited(node.call))
         begun = call(attribute("ctx", "run_async"), begun, resume, constant(node.timeout))
-        if self.waits:
-            return [result(ast.Await(call("finished", begun)))]
-        return [expression(begun), result(0)]
+        return ast.Await(call("finished", begun)) if self.waits else call("ended", begun)
 
-    def launch_statement(self, node: nodes.Launch, last: bool) -> list[ast.stmt]:
+    def launch_code(self, node: nodes.Launch) -> ast.expr:
+        """Begin, and go on: 1."""
         resume = name(self.facts.function_of("route", node.resume)) if node.resume is not None else constant(None)
         text = self.format(node.text) if node.text is not None else constant(None)
-        begun = call(attribute("ctx", "launch"), pyast.thunk(self.call_unawaited(node.call)), resume, text)
-        return [expression(begun), *self.yields(constant(1), last)]
+        begun = pyast.thunk(self.call_unawaited(node.call))
+        return call(attribute("ctx", "launch"), begun, resume, text)
 
     def call_unawaited(self, node: nodes.Call) -> ast.expr:
         """A call whose result, a number or something to wait for, is handed on as it is."""

@@ -156,6 +156,11 @@ async def nested_waiting(ctx: Ctx, route: Callable[[Ctx], Any], params: tuple[Va
     return code
 
 
+def ended(result: object) -> int:
+    """The end of a script that goes on elsewhere."""
+    return 0
+
+
 async def finished(result: object) -> int:
     """The end of a script that went on elsewhere: whatever async() handed back is waited for."""
     if inspect.isawaitable(result):
