@@ -19,7 +19,7 @@ sip/headers sip/text sip/timing sip/scan sip/uri sip/via sip/address sip/message
 sip/digest
 core/flags core/services core/hooks core/branches core/context core/forward core/receive
 runtime/wheel
-net/udp
+net/udp net/network
 modules/rr/record modules/rr/loose
 modules/tm/table modules/tm/forking modules/tm/replies
 modules/usrloc/contacts modules/usrloc/matching
