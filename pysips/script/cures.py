@@ -5,7 +5,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Final
 
-from .source import Source
+from .source import STATEMENT_END, Source
 
 STATEMENT_STARTS: Final = frozenset({"IF", "WHILE", "SWITCH", "SEMICOLON"})  # a parser between statements takes these
 STRING: Final = re.compile(r""""(?:[^"\\]|\\[\s\S])*"|'[^']*'""")
@@ -56,11 +56,9 @@ class Unexpected:
 
 def cure_of(mistake: Unexpected) -> str:
     """The likeliest cure; empty if there is no telling."""
-    if mistake.in_block:
-        found = by_word(mistake) or by_accepted(mistake)
-    else:
-        found = at_top(mistake)
-    return found or by_string(mistake)
+    if not mistake.in_block:
+        return by_string(mistake) or at_top(mistake)
+    return by_string(mistake) or by_word(mistake) or by_accepted(mistake)
 
 
 def by_word(mistake: Unexpected) -> str:
@@ -142,8 +140,8 @@ def by_string(mistake: Unexpected) -> str:
     """A string over several lines just before an error is often one whose quote was forgotten."""
     before = mistake.before
     strings = list(STRING.finditer(before))
-    if not strings or "\n" not in strings[-1].group() or before.count("\n", strings[-1].end()) > 1:
+    last = strings[-1] if strings else None
+    if last is None or STATEMENT_END.match(last.group()) is None or before.count("\n", last.end()) > 1:
         return ""
-    last = strings[-1]
     line = mistake.source.origin_of(before.count("\n", 0, last.start()) + 1)[1]
     return f"the string that starts in line {line} runs over several lines: a missing quote?"
