@@ -40,7 +40,7 @@ class TextOps(Module):
     @function("search_body", routes=ALL)
     def search_body(self, ctx: Context, expression: re.Pattern[str]) -> int:
         """Whether the body matches."""
-        return 1 if expression.search(ctx.message.text, ctx.message.body_at) else -1
+        return 1 if expression.search(ctx.message.body()) else -1
 
     # -- plain replacements
 
@@ -119,11 +119,11 @@ class TextOps(Module):
 def append(ctx: Context, expression: re.Pattern[str], text: str, at: int) -> int:
     """Put text behind the first match from `at` on."""
     message = ctx.message
-    found = expression.search(message.text, at)
+    found = expression.search(message.text[at:])
     if found is None:
         return -1
-    ctx.edits.insert(found.end(), text)
-    if found.end() >= message.body_at:
+    ctx.edits.insert(at + found.end(), text)
+    if at + found.end() >= message.body_at:
         settle_length(ctx)
     return 1
 
@@ -131,11 +131,11 @@ def append(ctx: Context, expression: re.Pattern[str], text: str, at: int) -> int
 def replace(ctx: Context, expression: re.Pattern[str], text: str, at: int, once: bool) -> int:
     """Put text in the place of the first match from `at` on, or of all."""
     spans = []
-    for found in expression.finditer(ctx.message.text, at):
+    for found in expression.finditer(ctx.message.text[at:]):
         if found.start() == found.end():
             log.error("textops:replace", f"the expression {expression.pattern} matches nothing at all")
             return -1
-        spans.append((found.start(), found.end(), text))
+        spans.append((at + found.start(), at + found.end(), text))
         if once:
             break
     return edit(ctx, spans)
@@ -144,12 +144,12 @@ def replace(ctx: Context, expression: re.Pattern[str], text: str, at: int, once:
 def substitute(ctx: Context, expression: Substitution, at: int) -> int:
     """Replace the first match from `at` on, or all."""
     spans = []
-    for found in expression.expression.finditer(ctx.message.text, at):
+    for found in expression.expression.finditer(ctx.message.text[at:]):
         if found.start() == found.end():
             log.error("textops:subst", "the expression matches nothing at all")
             return -1
         text = "".join([expression.shown(part, ctx, found) for part in expression.parts])
-        spans.append((found.start(), found.end(), text))
+        spans.append((at + found.start(), at + found.end(), text))
         if not expression.repeated:
             break
     return edit(ctx, spans)

@@ -5,6 +5,7 @@ import pytest
 from pysips.errors import ConfigError
 from pysips.testing.messages import request
 from pysips.testing.once import once
+from pysips.testing.story import HEAD
 
 SOCKETS = (
     "socket=udp:10.0.0.9:5060\nsocket=tcp:10.0.0.9:5060\nsocket=udp:[2001:db8::9]:5080 as sip.example.org:5090\n"
@@ -15,8 +16,7 @@ FOLLOW = 'if (loose_route()) say("yes $ru $du"); else say("no $ru $du");'
 
 def record_routes(route: str, asked: str = "", head: str = "", top: str = "") -> list[str]:
     message = asked or request("MESSAGE", "sip:b@10.0.0.2")
-    facts = {"head": head} if head else {}
-    done = once(route, message, "rr", top, **facts)
+    done = once(route, message, "rr", top, head or HEAD)
     return [line[14:] for line in done.heads() if line.startswith("Record-Route: ")]
 
 
