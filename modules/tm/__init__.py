@@ -174,8 +174,8 @@ class Tm(Module, Taker, TmApi):
     ) -> int:
         """Send the request on, to all branches; flags: no-auto-477, no-dns-failover, pass-reason-hdr, allow-no-cancel.
 
-        1, or: 0 retransmission or already answered for, -1 internal, -2 bad message, -3 no destination, -4 bad
-        address, -6 not sent.
+        1, also for a retransmission (answered again) and for a request that was answered 4xx or 5xx here because it
+        could not be sent; -1 internal, -2 bad message, -3 no destination, -4 bad address, -6 not sent.
         """
         return await self.requests.relay(ctx, flags, outbound_proxy)
 

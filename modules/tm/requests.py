@@ -146,7 +146,7 @@ class Requests:
             if made == PASSING_ACK:
                 return await self.pass_ack(ctx, hop)
             if made <= 0:
-                return made if made == 0 else -2
+                return 1 if made == 0 else -2
             transaction = ctx.transaction
         assert transaction is not None
         message = ctx.message
@@ -175,7 +175,7 @@ class Requests:
         if fresh and not flags & NO_AUTO_477:
             code, reason = excuse(work.error)
             if self.replies.reply(transaction, ctx, code, reason) > 0:
-                return 0
+                return 1
         if fresh:
             ctx.when_ended(self.unanswered)
         return CODES[work.error]
