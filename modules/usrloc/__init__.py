@@ -10,6 +10,7 @@ from typing import Annotated
 from pysips.core.branches import q_of
 from pysips.core.context import Context
 from pysips.core.exports import By, Json, MiError, Module, Static, Var, event, function, mi, modparam, param, timer
+from pysips.core.log import log
 from pysips.core.stats import Counter
 from pysips.errors import BadName
 
@@ -39,7 +40,11 @@ class UsrLoc(Module):
     cluster_mode: str | None = param(None, help="none")
     restart_persistency: str | None = param(None, help="none")
     sql_write_mode: str | None = param(None, help="none")
+    db_url: str | None = param(None, help="Not used where contacts are kept in memory.")
+    cachedb_url: str | None = param(None, help="Not without a cluster.")
     location_cluster: int = param(0, low=0, help="0: no cluster.")
+    ha_cluster: int = param(0, low=0, help="0: no cluster.")
+    ha_shtag: str | None = param(None, help="Not without a cluster.")
     pinging_mode: str | None = param(None, help="ownership: who has a contact pings it.")
     mi_dump_kv_store: int = param(0, low=0, high=1, help="1: ul_dump shows the key-value stores.")
 
@@ -68,10 +73,14 @@ class UsrLoc(Module):
 
     def configure(self) -> None:
         modes.check(
-            self.working_mode_preset, self.db_mode, self.cluster_mode, self.restart_persistency, self.sql_write_mode,
-            self.location_cluster,
+            modes.Wishes(
+                self.working_mode_preset, self.db_mode, self.cluster_mode, self.restart_persistency,
+                self.sql_write_mode, self.cachedb_url, self.location_cluster, self.ha_cluster, self.ha_shtag,
+                self.pinging_mode,
+            )
         )  # fmt: skip
-        modes.check_pinging(self.pinging_mode)
+        if self.db_url:
+            log.info("usrloc", "db_url is not used: contacts are kept in memory")
         api = self.api
         location = api.location
         location.matching_mode = self.matching_mode

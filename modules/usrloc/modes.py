@@ -4,6 +4,8 @@ This release keeps them in memory that all processes share. What asks for a data
 name, for a server that forgets contacts which it was told to keep would be worse than none.
 """
 
+from dataclasses import dataclass
+
 from pysips.errors import ModuleError
 
 HERE = "single-instance-no-db"
@@ -18,10 +20,31 @@ PINGING = ("ownership", "cooperation")
 DB_MODES = {1: "write-through", 2: "write-back", 3: "sql-only"}
 
 
-def check(
-    preset: str | None, db_mode: int, cluster_mode: str | None, restart: str | None, sql_write: str | None, cluster: int
-) -> None:
+@dataclass(frozen=True)
+class Wishes:
+    """What the script says of how contacts shall be kept."""
+
+    preset: str | None = None
+    db_mode: int = -1
+    cluster_mode: str | None = None
+    restart: str | None = None
+    sql_write: str | None = None
+    cachedb_url: str | None = None
+    location_cluster: int = 0
+    ha_cluster: int = 0
+    ha_shtag: str | None = None
+    pinging: str | None = None
+
+
+def check(wishes: Wishes) -> None:
     """Refuse what is misspelt and what this release does not have; raises ModuleError."""
+    check_storage(wishes)
+    check_cluster(wishes)
+
+
+def check_storage(wishes: Wishes) -> None:
+    """Where contacts are kept."""
+    preset, db_mode = wishes.preset, wishes.db_mode
     known("working_mode_preset", preset, PRESETS)
     if preset is not None:
         refuse("working_mode_preset", preset, HERE)
@@ -32,22 +55,28 @@ def check(
             raise ModuleError(f"db_mode {db_mode} does not exist: use 0")
         raise ModuleError(f"db_mode {db_mode} ({words}) needs SQL, which comes with a later release: use 0")
     for name, value, values in (
-        ("cluster_mode", cluster_mode, CLUSTER_MODES),
-        ("restart_persistency", restart, RESTART),
-        ("sql_write_mode", sql_write, SQL_WRITES),
+        ("cluster_mode", wishes.cluster_mode, CLUSTER_MODES),
+        ("restart_persistency", wishes.restart, RESTART),
+        ("sql_write_mode", wishes.sql_write, SQL_WRITES),
     ):
         known(name, value, values)
         if value is not None:
             refuse(name, value, "none")
-    if cluster:
-        raise ModuleError("location_cluster needs a cluster, which comes with a later release: use 0")
 
 
-def check_pinging(mode: str | None) -> None:
-    """`cooperation` shares the pings among nodes: not without a cluster. Raises ModuleError."""
-    known("pinging_mode", mode, PINGING)
-    if mode is not None:
-        refuse("pinging_mode", mode, "ownership")
+def check_cluster(wishes: Wishes) -> None:
+    """Which other nodes know of them."""
+    for name, value in (
+        ("location_cluster", wishes.location_cluster),
+        ("cachedb_url", wishes.cachedb_url),
+        ("ha_cluster", wishes.ha_cluster),
+        ("ha_shtag", wishes.ha_shtag),
+    ):
+        if value:
+            raise ModuleError(f"{name} needs a cluster, which comes with a later release: take it out")
+    known("pinging_mode", wishes.pinging, PINGING)
+    if wishes.pinging is not None:
+        refuse("pinging_mode", wishes.pinging, "ownership")
 
 
 def known(name: str, value: str | None, values: tuple[str, ...]) -> None:

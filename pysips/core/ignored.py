@@ -8,7 +8,6 @@ from typing import Final
 SHARED_MEMORY: Final = "shared tables need no size"
 NO_WAIT: Final = "no worker ever waits for a peer"
 NO_TRACE: Final = "there is no tracing yet"
-FOLDED: Final = "the table has no hash buckets"
 
 NO_DATABASE: Final = "the functions that ask a database are not here yet"
 AVP_COLUMNS: Final = (
@@ -20,10 +19,31 @@ URI_COLUMNS: Final = (
     "service_type", "use_sip_uri_host",
 )  # fmt: skip
 
+MEMORY: Final = "contacts are kept in memory: there are no columns, and no rows to write"
+NO_PINGS: Final = "nothing pings contacts yet"
+NO_NODES: Final = "there are no other nodes without a cluster"
+NO_PUSH: Final = "push notifications are off"
+USRLOC_COLUMNS: Final = (
+    "contact_id", "user", "domain", "contact", "expires", "q", "callid", "cseq", "flags", "cflags", "user_agent",
+    "received", "path", "socket", "methods", "sip_instance", "kv_store", "attr",
+)  # fmt: skip
+PUSH: Final = (
+    "pn_providers", "pn_ct_match_params", "pn_pnsreg_interval", "pn_trigger_interval", "pn_skip_pn_interval",
+    "pn_refresh_timeout", "pn_enable_purr",
+)  # fmt: skip
+
 IGNORED: Final[dict[tuple[str, str], str]] = {
-    ("usrloc", "hash_size"): FOLDED,
     ("usrloc", "desc_time_out"): SHARED_MEMORY,
     ("usrloc", "preload"): "tables are made at their first use",
+    **{("usrloc", name + "_column"): MEMORY for name in USRLOC_COLUMNS},
+    ("usrloc", "max_contact_delete"): MEMORY,
+    ("usrloc", "regen_broken_contactid"): MEMORY,
+    ("usrloc", "contact_refresh_timer"): NO_PUSH,
+    ("usrloc", "latency_event_min_us"): NO_PINGS,
+    ("usrloc", "latency_event_min_us_delta"): NO_PINGS,
+    ("usrloc", "shared_pinging"): NO_NODES,
+    ("usrloc", "skip_replicated_db_ops"): NO_NODES,
+    **{("registrar", name): NO_PUSH for name in PUSH},
     ("tm", "own_timer_proc"): "each worker has its own timers",
     ("tm", "timer_partitions"): "each worker has its own timers",
     ("rr", "enable_full_lr"): "the parameter is always written as the peers understand it",
