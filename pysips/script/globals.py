@@ -6,7 +6,7 @@ Source: the manual page "Core parameters", OpenSIPS 2.4 to 4.0.
 from dataclasses import dataclass
 from typing import Final
 
-LEVELS: Final = (-3, 4)
+LEVELS: Final = (-(2**31), 2**31 - 1)  # whatever is beyond -3 and 4 counts as these
 ANY: Final = (-(2**31), 2**31 - 1)
 COUNT: Final = (0, 2**31 - 1)
 
@@ -35,7 +35,7 @@ def choice(default: str | None, *choices: str, ignored: str = "") -> Known:
     return Known("choice", default, choices=choices, ignored=ignored)
 
 
-FLAG: Final = (0, 1)
+FLAG: Final = (0, 2**31 - 1)  # any number but 0 is yes
 PORT: Final = (0, 65535)
 PERCENT: Final = (0, 100)
 MEMORY: Final = "Python manages its memory itself"
