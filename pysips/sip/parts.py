@@ -10,7 +10,7 @@ Facts:
 from typing import Final, final
 
 from .headers import normal
-from .text import param_value, unquoted
+from .text import BLANKS, param_value, unquoted
 
 MOST_PARTS: Final = 64
 SDP: Final = "application/sdp"
@@ -33,7 +33,8 @@ class Part:
 
 def mime_of(content_type: str) -> str:
     """`application/sdp` of `Application/SDP;charset=utf-8`."""
-    return "".join(content_type.partition(";")[0].split()).lower()
+    type_, slash, subtype = content_type.partition(";")[0].partition("/")
+    return (type_.strip(BLANKS) + slash + subtype.strip(BLANKS)).lower()
 
 
 def boundary_of(content_type: str) -> str:
@@ -77,10 +78,10 @@ def split(body: str, boundary: str) -> list[Part]:
 
 
 def line_with(body: str, mark: str, at: int) -> int:
-    """Where a line begins with `mark`, from `at` on; -1 if none does."""
+    """Where a line begins with `mark` and goes on with dashes, blanks or not at all, from `at` on; -1 if none does."""
     while True:
         at = body.find(mark, at)
-        if at <= 0 or body[at - 1] == "\n":
+        if at < 0 or ((at == 0 or body[at - 1] == "\n") and body[at + len(mark) : at + len(mark) + 1] in "-\r\n \t"):
             return at
         at += 1
 
@@ -96,7 +97,7 @@ def before_line_end(body: str, at: int) -> int:
 
 def part_at(body: str, a: int, b: int) -> Part:
     """The part in body[a:b]: header lines, an empty line, content."""
-    headers = ""
+    headers: list[str] = []
     mime = "text/plain"  # RFC 2046 section 5.1: without a Content-Type
     at = a
     while at < b:
@@ -105,12 +106,12 @@ def part_at(body: str, a: int, b: int) -> Part:
         at = end + 1 if end >= 0 else b
         if not line:
             break
-        headers += line + "\r\n"
+        headers.append(line + "\r\n")
         name, _, value = line.partition(":")
         if normal(name) == "content-type":
             mime = mime_of(value)
     b = max(at, b)
-    return Part(mime, headers, body[at:b], at, b)
+    return Part(mime, "".join(headers), body[at:b], at, b)
 
 
 def joined(parts: list[Part], boundary: str) -> str:

@@ -111,8 +111,8 @@ def next_outside(text: str, wanted: str, at: int, end: int, angles: bool = True)
 def list_spans(text: str, at: int, end: int, angles: bool = True) -> list[tuple[int, int]]:
     """Where the values of a list with commas stand in text[at:end], blanks around them taken off.
 
-    angles: as for `next_outside`. Raises SipError(400) for unclosed quotes or brackets and for more than `MOST_VALUES` values. An empty value has an
-    empty span; an empty text has no values.
+    angles: as for `next_outside`. An empty value has an empty span; an empty text has no values. Raises SipError(400)
+    for unclosed quotes or brackets and for more than `MOST_VALUES` values.
     """
     spans: list[tuple[int, int]] = []
     if not text[at:end].strip(BLANKS):
