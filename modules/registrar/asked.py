@@ -22,7 +22,8 @@ from . import methods
 from .rules import UNSET, Refused, Rules, SaveFlags
 
 LONGEST_EXPIRY: Final = 2**32 - 1
-LONGEST_RECEIVED: Final = 255
+LONGEST_RECEIVED: Final = 255  # and an instance
+MOST_CONTACTS: Final = 100  # of one request
 NOT_SAID: Final = -1  # a lifetime that the request does not name
 
 
@@ -109,8 +110,10 @@ def careful_request(message: Message, header_expires: int, rules: Rules) -> Requ
         raise Refused(400, "* used in contact and expires is not zero")
     if any(stars) and len(headers) > 1:
         raise Refused(400, "* used in contact and more than 1 contact")
+    if len(contacts) > MOST_CONTACTS:
+        raise Refused(400, "Too many contacts in one request")
     for asked in contacts:
-        if len(asked.uri) > rules.max_contact_len or len(asked.received) > LONGEST_RECEIVED:
+        if len(asked.uri) > rules.max_contact_len or max(len(asked.received), len(asked.instance)) > LONGEST_RECEIVED:
             raise Refused(400, "Contact/received too long")
     return Request(contacts, header_expires, stars[0])
 

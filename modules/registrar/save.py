@@ -31,6 +31,7 @@ from .rules import FORCE, NO_REPLY, ONLY_REQUEST, PATH_OFF, UNSET, Refused, Rule
 OK: Final = 200
 LINGER: Final = 10  # seconds that a connection outlives the contacts that came over it
 SCHEMES: Final = ("sip", "sips", "tel", "urn")
+MOST_CONTACTS: Final = 1000  # of an AoR, whatever the script allows: all of them are written with each of its REGISTERs
 UNDERSTOOD: Final = ("path", "gruu")  # what a Require may ask of a registrar
 
 
@@ -180,7 +181,8 @@ class Saver:
             work.delete(place)
             return
         most = self.rules.max_contacts if flags.max_contacts == UNSET else flags.max_contacts
-        if most and len(work.contacts) + int(place == NONE) > most:
+        most = min(most, MOST_CONTACTS) if most else MOST_CONTACTS
+        if len(work.contacts) + int(place == NONE) > most:
             place = self.make_room(work, place, most, flags)
         if place == NONE:
             check_uri(contact.uri)

@@ -1,6 +1,5 @@
 """A registrar without a server: the modules in a registry, tables in memory, replies in a list."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -98,7 +97,7 @@ class Rig:
 
     def request(self, text: str, source: Peer | None = None, kind: int = REQUEST) -> Context:
         """A context for a message; its head lines are those of the text."""
-        data = "\r\n".join(line.strip() for line in inspect.cleandoc(text).splitlines()) + "\r\n\r\n"
+        data = "\r\n".join(text.split("\n")) + "\r\n\r\n"
         message = read(data.encode("utf-8", "surrogateescape"))
         return Context(
             self.services, self.program, message, source or Peer("udp", "192.0.2.7", 40000, self.socket), kind

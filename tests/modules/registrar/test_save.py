@@ -410,3 +410,28 @@ def test_time_is_what_the_clock_says(rig: Rig) -> None:
     rig.clock.at = NOW + 100
     rig.save("CSeq: 3 REGISTER")
     assert rig.listed() == ""
+
+
+def test_neither_a_request_nor_an_aor_grows_without_end(rig: Rig) -> None:
+    assert rig.save("Contact: " + ", ".join(f"<sip:{k}@h>" for k in range(101))) == -2
+    assert rig.error() == "400 Too many contacts in one request"
+    for hundred in range(10):
+        assert rig.save("Contact: " + ", ".join(f"<sip:{hundred}-{k}@h>" for k in range(100))) == 1
+    assert rig.save("Contact: <sip:one-more@h>") == -2
+    assert rig.error() == "503 Too many registered contacts"
+
+
+@pytest.mark.parametrize("uri", ["sip:a@b@c", "sip:", "sip:a@h:99999", "mailto:a@h", "sip:a@[1"])
+def test_a_contact_that_nobody_could_call(rig: Rig, uri: str) -> None:
+    assert rig.save(f"Contact: <{uri}>") == -2
+    assert rig.error() == "500 usrloc_contact_insert failed"
+    assert rig.tables.records == {}
+
+
+def test_header_lines_may_be_folded(rig: Rig) -> None:
+    ctx = rig.request(
+        "REGISTER sip:h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\nFrom: <sip:a@h>;tag=1\nTo:\n  <sip:alice@example.com>"
+        "\nCall-ID: c1\nCSeq: 1\n  REGISTER\nm: <sip:a@h>\n ;expires=99"
+    )
+    assert rig.call("save", ctx, "location") == 1
+    assert rig.listed() == "<sip:a@h>;expires=99"
