@@ -430,7 +430,8 @@ def test_a_contact_that_nobody_could_call(rig: Rig, uri: str) -> None:
 
 def test_header_lines_may_be_folded(rig: Rig) -> None:
     ctx = rig.request(
-        "REGISTER sip:h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\nFrom: <sip:a@h>;tag=1\nTo:\n  <sip:alice@example.com>"
+        "REGISTER sip:h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\nFrom: <sip:a@h>;tag=1"
+        "\nTo:\n  <sip:alice@example.com>"
         "\nCall-ID: c1\nCSeq: 1\n  REGISTER\nm: <sip:a@h>\n ;expires=99"
     )
     assert rig.call("save", ctx, "location") == 1
