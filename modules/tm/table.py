@@ -34,6 +34,11 @@ NOBODY: Final = -1  # `relayed`: nothing was sent upstream
 OURSELVES: Final = -2  # `relayed`: the last reply was made here
 
 GROUP: Final = "tm"
+# Counted by anycast replication only, which is not here yet: they are there for those who ask for the whole group.
+CLUSTER: Final = (
+    "cluster_reply_sent", "cluster_request_sent", "cluster_cancel_sent", "cluster_reply_recv", "cluster_request_recv",
+    "cluster_cancel_recv",
+)  # fmt: skip
 
 
 @final
@@ -82,6 +87,8 @@ class Stats:
         self.request_retransmissions: list[Counter] = [
             statistics.counter(GROUP, "retransmission_req_" + name) for name in ("T1_1", "T1_2", "T1_3", "T2")
         ]
+        for name in CLUSTER:
+            statistics.counter(GROUP, name)
         self.reply_retransmissions: Counter = statistics.counter(GROUP, "retransmission_rpl_T2")
         self.fr_timeouts: Counter = statistics.counter(GROUP, "timeout_finalresponse")
         self.fr_inv_timeouts: Counter = statistics.counter(GROUP, "timeout_finalresponse_inv")

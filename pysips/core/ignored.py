@@ -45,6 +45,8 @@ IGNORED: Final[dict[tuple[str, str], str]] = {
     ("usrloc", "skip_replicated_db_ops"): NO_NODES,
     **{("registrar", name): NO_PUSH for name in PUSH},
     ("tm", "own_timer_proc"): "each worker has its own timers",
+    ("tm", "delete_timer"): "what is over is forgotten at once",
+    ("tm", "syn_branch"): "branches come from a seed and a counter, new with each start",
     ("tm", "timer_partitions"): "each worker has its own timers",
     ("rr", "enable_full_lr"): "the parameter is always written as the peers understand it",
     ("proto_tcp", "tcp_async_local_connect_timeout"): NO_WAIT,
