@@ -38,15 +38,15 @@ class Mistakes:
         """Called by the parser at each error; False gives up."""
         offset, width, word, ended = self.where(error)
         accepted = self.accepts(error)
-        if word == "}" and "SEMICOLON" in accepted:
+        if word == "}" and "SEMICOLON" in accepted and offset != self.last_offset and self.in_block(error):
+            self.last_offset = offset
             self.feed(error, "SEMICOLON", ";")  # the last statement of a block may do without
             return self.read_again(error)
         if len(self.complaints) >= MAX_COMPLAINTS:
             return False
         if ended:
             return self.close_everything(error)
-        state = error.interactive_parser.parser_state
-        in_block = any(self.takes(state, one) >= STATEMENT_STARTS for one in state.state_stack)
+        in_block = self.in_block(error)
         heading = HEADING.match(self.text, self.text.rfind("\n", 0, offset) + 1)
         if in_block and heading is not None and offset <= heading.end():
             return self.route_in_block(error, heading.start(1), heading.group(1))
@@ -90,6 +90,11 @@ class Mistakes:
         """Terminals that a parser's state takes as they are, without finishing something first."""
         actions = state.parse_conf.states[number].items()
         return frozenset(kind for kind, (action, _) in actions if action.name == "Shift")
+
+    def in_block(self, error: Any) -> bool:
+        """Whether the parser stands inside of a route's block."""
+        state = error.interactive_parser.parser_state
+        return any(self.takes(state, one) >= STATEMENT_STARTS for one in state.state_stack)
 
     def back_to(self, error: Any, starts: frozenset[str]) -> None:
         """Forget what is not finished, back to where a statement or item could start; what is whole before it stays."""
