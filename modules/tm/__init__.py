@@ -111,7 +111,7 @@ def note_ringing(client: Client, ctx: Context) -> None:
 
 class Tm(Module, Taker, TmApi):
     fr_timeout: int = param(30, low=1, high=86400, help="Seconds to wait for any reply, and for the ACK.")
-    fr_inv_timeout: int = param(120, low=1, high=86400, help="Seconds to wait for the final reply to an INVITE that rang.")
+    fr_inv_timeout: int = param(120, low=1, high=86400, help="Seconds to wait for the final reply once it rang.")
     wt_timer: int = param(5, low=1, high=3600, help="Seconds for which an ended transaction absorbs what comes late.")
     T1_timer: int = param(500, low=50, high=60000, help="T1 of RFC 3261, in milliseconds.")
     T2_timer: int = param(4000, low=50, high=600000, help="T2 of RFC 3261, in milliseconds.")
@@ -180,9 +180,7 @@ class Tm(Module, Taker, TmApi):
         return await self.requests.relay(ctx, flags, outbound_proxy)
 
     @function("t_replicate", routes=Route.REQUEST | Route.FAILURE)
-    async def replicate(
-        self, ctx: Context, uri: str, flags: Annotated[RelayFlags, relay_flags] = RelayFlags(0)
-    ) -> int:
+    async def replicate(self, ctx: Context, uri: str, flags: Annotated[RelayFlags, relay_flags] = RelayFlags(0)) -> int:
         """Send a copy of the request to a URI; its replies stay here."""
         return await local.replicate(self.requests, ctx, uri, flags)
 
@@ -366,7 +364,7 @@ class Tm(Module, Taker, TmApi):
         self,
         ctx: Context,
         source: Annotated[inject.Source, inject.source],
-        flags: Annotated[inject.Flags, inject.flags] = inject.Flags(""),
+        flags: Annotated[inject.Flags, inject.flags] = inject.NONE,
     ) -> int:
         """Add the branches of this message to its running transaction; flags: cancel (or c), l for the last ones."""
         return await inject.inject(ctx, flags)

@@ -99,7 +99,7 @@ class Asyncs:
         self.requests: Requests = requests
 
     def run_async(self, ctx: Context, call: Call, resume: Resume, timeout: int) -> Any:
-        """Begin `call`; 0 ends the script. Where nothing can be ended: both, one after the other (a coroutine if one waits)."""
+        """Begin `call`; 0 ends the script. Where nothing can be ended: both in place, one after the other."""
         if ctx.kind == REQUEST and ctx.transaction is None and ctx.message.method != "ACK":
             made = self.requests.newtran(ctx)
             if made <= 0:

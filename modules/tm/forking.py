@@ -77,7 +77,8 @@ class Relay:
     """One t_relay on its way; see the file's head. hop: an outbound proxy for all branches without a `$du`."""
 
     __slots__ = (
-        "at", "branch", "branches", "ctx", "edits", "error", "hop", "phase", "ready", "route_ctx", "table", "transaction",
+        "at", "branch", "branches", "ctx", "edits", "error", "hop", "phase", "ready", "route_ctx", "table",
+        "transaction",
     )  # fmt: skip
 
     def __init__(self, transaction: Transaction, ctx: Context, hop: Hop | None) -> None:
@@ -274,6 +275,15 @@ def start(client: Client, transaction: Transaction, reliable: bool) -> None:
         wait = table.settings.t1
         client.wait = wait
         services.timers.add(client, wait if wait < patience else patience)
+
+
+def retarget(client: Client, transaction: Transaction) -> bool:
+    """Send a branch that could not be delivered to its next target; False without one."""
+    targets = client.targets
+    edits = client.edits
+    if targets is None or edits is None or not next_target(client, targets, transaction.ctx, edits):
+        return False
+    return send_first(client, transaction.ctx, edits)
 
 
 def failover(client: Client) -> bool:

@@ -4,7 +4,7 @@ A transaction that waits for branches has a placeholder among them (OpenSIPS: ph
 whose timer is fr_inv_timeout. `Client.phony` is how many branches it waits for, 0 for any number, -1 for a real one.
 """
 
-from typing import NewType
+from typing import Final, NewType
 
 from pysips.core.branches import Branch
 from pysips.core.context import Context
@@ -17,6 +17,7 @@ from .table import Client, Transaction
 
 Source = NewType("Source", str)
 Flags = NewType("Flags", str)
+NONE: Final = Flags("")
 
 
 def source(text: str) -> Source:
@@ -49,7 +50,11 @@ def wait_for_branches(requests: Requests, ctx: Context, most: int) -> int:
     if transaction.status >= 200 or most < 0:
         return -1
     made_client = Client(
-        transaction, Branch(ctx.request_uri()), requests.table.next_branch(), len(transaction.clients), transaction.invite
+        transaction,
+        Branch(ctx.request_uri()),
+        requests.table.next_branch(),
+        len(transaction.clients),
+        transaction.invite,
     )
     # OpenSIPS counts the placeholder among the branches that it waits for.
     made_client.phony = most + 1 if most else 0
@@ -107,4 +112,4 @@ async def inject(ctx: Context, how: Flags) -> int:
     return 1 if sent else -3
 
 
-__all__ = ["Flags", "Source", "flags", "inject", "source", "wait_for_branches", "wait_no_more"]
+__all__ = ["NONE", "Flags", "Source", "flags", "inject", "source", "wait_for_branches", "wait_no_more"]

@@ -40,7 +40,9 @@ UAC_CTX: Final = "uac_ctx"
 class Facts:
     """What a request of ours says, checked: no text of it can begin a line of its own."""
 
-    def __init__(self, method: str, uri: str, from_: str, to: str, call_id: str, cseq: int, headers: str, body: str) -> None:
+    def __init__(
+        self, method: str, uri: str, from_: str, to: str, call_id: str, cseq: int, headers: str, body: str
+    ) -> None:
         """Raises ValueError."""
         if not is_token(method):
             raise ValueError(f'"{method}" is no method')
@@ -97,8 +99,10 @@ class Local:
 
 
 def from_value(text: str) -> str:
-    """A From or To value of `URI`, `<URI>`, `display URI` or a whole name-addr."""
+    """A From or To value of `URI`, `<URI>`, `display URI` or a whole name-addr; raises ValueError for an empty one."""
     text = text.strip()
+    if not text:
+        raise ValueError("From and To need a URI")
     if text.endswith(">") or "<" in text:
         return text
     display, _, uri = text.rpartition(" ")
@@ -114,7 +118,8 @@ class Sending:
     """One request of ours on its way out: resolved, through local_route, sent."""
 
     __slots__ = (
-        "avps", "client", "facts", "local", "next_hop", "observer", "promise", "socket", "targets", "transaction", "waits",
+        "avps", "client", "facts", "local", "next_hop", "observer", "promise", "socket", "targets", "transaction",
+        "waits",
     )  # fmt: skip
 
     def __init__(
@@ -170,7 +175,8 @@ class Sending:
             return
         target, socket = found
         branch_id = local.table.next_branch()
-        message = read(self.facts.text(via_value(socket, branch_id), program.user_agent_line).encode("utf-8", "surrogateescape"))
+        text = self.facts.text(via_value(socket, branch_id), program.user_agent_line)
+        message = read(text.encode("utf-8", "surrogateescape"))
         host = bare(socket.advertised_host or socket.host)
         ctx = Context(program.services, program, message, Peer(socket.proto, host, socket.port, socket), LOCAL)
         ctx.dst = self.next_hop

@@ -42,10 +42,11 @@ def cancel_request(table: Table, call_id: str, cseq: str) -> Json:
     """Cancel the INVITE with that Call-ID and CSeq; raises MiError(404) if there is none."""
     wanted = cseq.split()
     for transaction in table.servers.values():
-        if transaction.invite and transaction.message.call_id() == call_id:
-            if not wanted or str(transaction.message.cseq()[0]) == wanted[0]:
-                cancel_branches(transaction, GAVE_UP)
-                return "OK"
+        message = transaction.message
+        same = transaction.invite and message.call_id() == call_id
+        if same and (not wanted or str(message.cseq()[0]) == wanted[0]):
+            cancel_branches(transaction, GAVE_UP)
+            return "OK"
     raise MiError(404, "Transaction not found")
 
 

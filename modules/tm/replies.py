@@ -16,13 +16,23 @@ from pysips.core.context import Context
 from pysips.core.services import FAILED, RELIABLE
 from pysips.sip.message import Message
 from pysips.sip.transaction import (
-    ACKNOWLEDGE, COMPLETED, HEARD_ACK, HEARD_AGAIN, PASS, PROCEEDING, REPEAT, RESEND, TERMINATED, heard, sent,
+    ACKNOWLEDGE,
+    COMPLETED,
+    HEARD_ACK,
+    HEARD_AGAIN,
+    PASS,
+    PROCEEDING,
+    REPEAT,
+    RESEND,
+    TERMINATED,
+    heard,
+    sent,
 )  # fmt: skip
 
-from .api import Answer
 from .acks import acknowledge, acknowledge_success
+from .api import Answer
 from .cancel import ELSEWHERE, NO_ANSWER, cancel_branches, cancel_client, cancel_wanted
-from .forking import SEND_FAILED, excuse, failover, next_target, send_first
+from .forking import SEND_FAILED, excuse, failover, retarget
 from .reasons import reason_of
 from .runs import enter_reply, failure_context, leave_reply
 from .table import NOBODY, OURSELVES, Client, Machine, Stats, Table, Transaction
@@ -268,10 +278,8 @@ class Replies(Machine):
 
     def all_final(self, transaction: Transaction) -> bool:
         """Whether every branch of the newest t_relay has its final reply."""
-        for client in transaction.clients[transaction.first :]:
-            if client.data and client.status < 200:
-                return False
-        return True
+        active = transaction.clients[transaction.first :]
+        return not [client for client in active if client.data and client.status < 200]
 
     def settle_multi(self, transaction: Transaction) -> None:
         """End a transaction that lets all branches answer, when all did (RFC 3841 section 9.1, no-cancel)."""
@@ -355,10 +363,8 @@ class Replies(Machine):
 
     def has_new(self, transaction: Transaction) -> bool:
         """Whether failure_route began branches."""
-        for client in transaction.clients[transaction.before :]:
-            if client.data or client.phony >= 0:
-                return True
-        return False
+        new = transaction.clients[transaction.before :]
+        return bool([client for client in new if client.data or client.phony >= 0])
 
     # -- to the client
 
@@ -418,7 +424,7 @@ class Replies(Machine):
         self, transaction: Transaction, ctx: Context, code: int, reason: str, headers: str = "", body: str = "",
         to_tag: str = "",
     ) -> int:  # fmt: skip
-        """Answer a transaction ourselves: 1, or -1 if it has its final reply already. `ctx` gives headers of the script."""
+        """Answer a transaction ourselves: 1, or -1 if it has its final reply already. `ctx`: the script's headers."""
         peer = transaction.peer
         if transaction.status >= 200 or peer is None:
             return -1
@@ -484,8 +490,9 @@ class Replies(Machine):
         if transaction.state != TERMINATED:
             for client in transaction.clients:
                 client.due = 0
-            seconds = self.table.settings.linger
-            self.table.services.timers.add(transaction, 64 * self.table.settings.t1 if is_accepted(transaction) else seconds)
+            settings = self.table.settings
+            seconds = 64 * settings.t1 if is_accepted(transaction) else settings.linger
+            self.table.services.timers.add(transaction, seconds)
 
     def again(self, transaction: Transaction) -> None:
         """A request came once more: the last reply, once more."""
@@ -550,11 +557,8 @@ class Replies(Machine):
         if transaction is None or client.status > 0 or client.replied:
             return
         client.due = 0
-        targets = client.targets
-        edits = client.edits
-        if targets is not None and edits is not None and next_target(client, targets, transaction.ctx, edits):
-            if send_first(client, transaction.ctx, edits):
-                return
+        if retarget(client, transaction):
+            return
         client.targets = None
         client.status = SEND_FAILED
         if transaction.busy:
@@ -566,8 +570,9 @@ class Replies(Machine):
         """The network says that nobody listens there: the branches that wait for a first word from there fail."""
         for client in list(self.table.clients.values()):
             peer = client.peer
-            if client.status == 0 and peer is not None and peer.host == host and peer.port == port and peer.proto == proto:
-                self.unreachable(client)
+            if client.status > 0 or peer is None or peer.host != host or peer.port != port or peer.proto != proto:
+                continue
+            self.unreachable(client)
 
     def server_timer(self, transaction: Transaction) -> None:
         """Timers G and H, or the end of lingering (I, J, L)."""
@@ -583,7 +588,7 @@ class Replies(Machine):
                 return
         if transaction.busy or transaction.held:
             services.timers.add(transaction, self.table.settings.linger)
-        elif transaction.wait >= 0.0 and any([is_open(client) for client in transaction.clients]):
+        elif transaction.wait >= 0.0 and still_open(transaction):
             transaction.wait = -1.0  # once
             services.timers.add(transaction, 64 * self.table.settings.t1)
         else:
@@ -592,14 +597,14 @@ class Replies(Machine):
 
 def translated(ctx: Context) -> int:
     """Make a 503 from downstream a 500, unless the script has written another status over it."""
-    if not any([a < STATUS_END for a, _, _ in ctx.edits.items]):
+    if not [a for a, _, _ in ctx.edits.items if a < STATUS_END]:
         ctx.edits.replace(STATUS_AT, STATUS_END, "500")
     return 500
 
 
-def is_open(client: Client) -> bool:
+def still_open(transaction: Transaction) -> bool:
     """Whether an INVITE branch that rang has still no final reply, so that its last words must be acknowledged."""
-    return client.invite and client.state == PROCEEDING
+    return transaction.invite and bool([one for one in transaction.clients if one.state == PROCEEDING])
 
 
 def is_accepted(transaction: Transaction) -> bool:

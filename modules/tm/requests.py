@@ -14,7 +14,15 @@ from pysips.sip.message import Message
 
 from .cancel import GAVE_UP, cancel_branches
 from .forking import (
-    ALLOW_NO_CANCEL, CODES, NO_AUTO_477, NO_DESTINATION, NO_DNS_FAILOVER, PASS_REASON, Relay, excuse, never_sent,
+    ALLOW_NO_CANCEL,
+    CODES,
+    NO_AUTO_477,
+    NO_DESTINATION,
+    NO_DNS_FAILOVER,
+    PASS_REASON,
+    Relay,
+    excuse,
+    never_sent,
 )  # fmt: skip
 from .replies import Replies, is_accepted
 from .table import OURSELVES, PLAN, Plan, Transaction, complete, request_key
@@ -41,7 +49,7 @@ class Unanswered(Ending):
         if transaction is None or transaction.forwarded or transaction.held or transaction.status >= 200:
             return
         if transaction.method != "ACK" and log.limited("tm:unanswered", 10.0):
-            log.warn("tm", f"the script left a {transaction.method} from {ctx.source} without answer and sent it nowhere")
+            log.warn("tm", f"the script left a {transaction.method} from {ctx.source} without an answer")
         self.replies.release(transaction)
 
 
@@ -181,7 +189,7 @@ class Requests:
         return CODES[work.error]
 
     def refusal(self, transaction: Transaction, ctx: Context) -> int:
-        """Why no branch may begin: NO_DESTINATION, or 0. A request cancelled before its first branch is answered 487."""
+        """Why no branch may begin: NO_DESTINATION, or 0. Cancelled before the first branch: 487."""
         if transaction.cancelled and not transaction.forwarded and transaction.status < 200:
             self.replies.reply(transaction, ctx, 487, "Request Terminated")
         if transaction.cancelled or transaction.no_new_branches or transaction.status >= 200:

@@ -25,8 +25,18 @@ from pysips.script.values import Value
 from pysips.sip.edits import Edits
 from pysips.sip.headers import FROM, TO
 from pysips.sip.message import Message
-from pysips.sip.transaction import CALLING, EVENTS, NOTHING, PROCEEDING, TERMINATED, TRYING
-from pysips.sip.transaction import INVITE_CLIENT_TABLE, INVITE_SERVER_TABLE, NON_INVITE_CLIENT_TABLE, NON_INVITE_SERVER_TABLE
+from pysips.sip.transaction import (
+    CALLING,
+    EVENTS,
+    INVITE_CLIENT_TABLE,
+    INVITE_SERVER_TABLE,
+    NON_INVITE_CLIENT_TABLE,
+    NON_INVITE_SERVER_TABLE,
+    NOTHING,
+    PROCEEDING,
+    TERMINATED,
+    TRYING,
+)
 
 COOKIE: Final = "z9hG4bK"
 
@@ -70,8 +80,17 @@ class Stats:
     """The module's counters, by OpenSIPS' names."""
 
     __slots__ = (
-        "by_class", "fr_inv_timeouts", "fr_timeouts", "inuse", "local_replies", "received_replies", "relayed_replies",
-        "request_retransmissions", "reply_retransmissions", "uac", "uas",
+        "by_class",
+        "fr_inv_timeouts",
+        "fr_timeouts",
+        "inuse",
+        "local_replies",
+        "received_replies",
+        "relayed_replies",
+        "reply_retransmissions",
+        "request_retransmissions",
+        "uac",
+        "uas",
     )  # fmt: skip
 
     def __init__(self, statistics: Statistics) -> None:
@@ -152,7 +171,16 @@ class Machine:
 class Plan:
     """What a script arms for the transaction to come (`t_on_failure` before `t_relay`); times in seconds, -1 unset."""
 
-    __slots__ = ("fr_inv_timeout", "fr_timeout", "headers", "observers", "on_branch", "on_failure", "on_reply", "reason")
+    __slots__ = (
+        "fr_inv_timeout",
+        "fr_timeout",
+        "headers",
+        "observers",
+        "on_branch",
+        "on_failure",
+        "on_reply",
+        "reason",
+    )
 
     def __init__(self) -> None:
         self.on_failure: str = ""
@@ -237,18 +265,22 @@ class Client(Timer):
 class Transaction(Timer):
     """See the file's head.
 
-    state: of the server machine in sip/transaction.py; key: by which requests find it; ctx: the run of the request; peer: where replies go; status: of the last reply
-    sent; last: its bytes; first: the first client of the newest t_relay (the older ones are all final); local: replies
-    stay here; accepting: a 2xx made here is repeated
-    until its ACK; held: runs that will go on with it; building: the branch whose branch_route runs; before: how many
-    clients there were when failure_route began; busy: a route of it waits, and what comes meanwhile is kept in `queue` as (client, context or None).
+    Who: key, by which requests find it; ctx, the run of the request; message; method; peer, where replies go; id; local:
+    replies stay here (a request of ours, or a replica).
+    Where it stands: state of the server machine in sip/transaction.py; status and bytes (last) of the last reply sent;
+    relayed: by which client; clients, from `first` on those of the newest t_relay (the older ones are all final);
+    picked: whose failure was chosen; accepting: a 2xx made here is repeated until its ACK; cancelled; forwarded.
+    Routes: on_failure, on_reply, on_branch; flags and avps that they share; building: the branch whose branch_route
+    runs; before: how many clients there were when failure_route began; busy: a route waits, and what comes
+    meanwhile is kept in `queue` as (client, reply's context or None); held: how many async() will go on with it.
     """
 
     __slots__ = (
-        "accepting", "avps", "before", "building", "busy", "cancelled", "clients", "ctx", "deadline", "dialog_key", "first", "flags", "forwarded",
-        "fr_inv_timeout", "fr_timeout", "headers", "held", "id", "invite", "key", "last", "local", "message", "method",
-        "multi_200", "no_failover", "no_new_branches", "observers", "on_branch", "on_failure", "on_reply", "pass_reason",
-        "peer", "picked", "promise", "queue", "reason", "relayed", "state", "status", "table", "to_tag", "wait",
+        "accepting", "avps", "before", "building", "busy", "cancelled", "clients", "ctx", "deadline", "dialog_key",
+        "first", "flags", "forwarded", "fr_inv_timeout", "fr_timeout", "headers", "held", "id", "invite", "key", "last",
+        "local", "message", "method", "multi_200", "no_failover", "no_new_branches", "observers", "on_branch",
+        "on_failure", "on_reply", "pass_reason", "peer", "picked", "promise", "queue", "relayed", "state", "status",
+        "table", "to_tag", "wait",
     )  # fmt: skip
 
     def __init__(self, table: "Table", ctx: Context, method: str) -> None:
@@ -279,7 +311,6 @@ class Transaction(Timer):
         self.fr_timeout: float = -1.0
         self.fr_inv_timeout: float = -1.0
         self.headers: str = ""
-        self.reason: str = ""
         self.avps: dict[str, list[Value]] = ctx.avps
         self.flags: int = 0
         self.cancelled: bool = False
@@ -320,7 +351,7 @@ class Transaction(Timer):
 
 @final
 class Table:
-    """All transactions of a worker. servers: by `request_key`; clients: by our branch; dialogs: INVITEs by Call-ID and CSeq."""
+    """All transactions of a worker. See `request_key`, `dialog_key`; clients are found by our branch."""
 
     __slots__ = (
         "branch_counter", "branch_seed", "clients", "dialogs", "id_counter", "machine", "observers", "servers",
@@ -396,7 +427,6 @@ class Table:
                 made.fr_timeout = plan.fr_timeout
                 made.fr_inv_timeout = plan.fr_inv_timeout
                 made.headers = plan.headers
-                made.reason = plan.reason
                 made.observers = plan.observers
         ctx.transaction = made
         self.stats.uas.inc()
@@ -445,7 +475,7 @@ class Table:
 
     def owing(self) -> int:
         """How many transactions still owe their client a final reply."""
-        return sum([1 for one in self.servers.values() if one.status < 200 and not one.local and one.state != TERMINATED])
+        return sum([1 for one in self.servers.values() if one.status < 200 and not one.local])
 
 
 def is_reliable(proto: str) -> bool:

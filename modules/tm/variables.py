@@ -51,7 +51,7 @@ def reply_context(ctx: Context) -> Context | None:
 
 
 def reply_code(ctx: Context) -> int:
-    """$T_reply_code: the reply at hand, the picked one in failure_route, the last one sent in a request route; 0: none."""
+    """$T_reply_code: the reply at hand, the picked one in failure_route, else the last one sent; 0: none."""
     if ctx.message.status:
         return ctx.message.status
     transaction = transaction_of(ctx)
@@ -103,7 +103,7 @@ def chosen(ctx: Context, index: Index) -> Client | None:
         return client_of(ctx)
     if transaction is None:
         return None
-    text, slash, scope = str(value).partition("/")
+    text, _, scope = str(value).partition("/")
     clients = transaction.clients[transaction.first :] if scope == "active" else transaction.clients
     try:
         return clients[int(text)]
@@ -170,7 +170,9 @@ def flag_variable(services: Services) -> VariableSpec:
 
         return put
 
-    return VariableSpec("tm.branch.flag", "tm", bind, bind_write, "required", index=True, help="One branch flag by name.")
+    return VariableSpec(
+        "tm.branch.flag", "tm", bind, bind_write, "required", index=True, help="One branch flag by name."
+    )
 
 
 def attribute_variable() -> VariableSpec:
@@ -197,7 +199,14 @@ def attribute_variable() -> VariableSpec:
         return put
 
     return VariableSpec(
-        "tm.branch.attr", "tm", bind, bind_write, "required", dynamic=True, index=True, help="One attribute of a branch."
+        "tm.branch.attr",
+        "tm",
+        bind,
+        bind_write,
+        "required",
+        dynamic=True,
+        index=True,
+        help="One attribute of a branch.",
     )
 
 
@@ -255,7 +264,9 @@ def bavp_variable() -> VariableSpec:
 
         return put
 
-    return VariableSpec("bavp", "tm", bind, bind_write, "required", dynamic=True, index=True, help="AVPs of one branch.")
+    return VariableSpec(
+        "bavp", "tm", bind, bind_write, "required", dynamic=True, index=True, help="AVPs of one branch."
+    )
 
 
 def drop_avp(avps: dict[str, list[Value]], name: str, all_values: bool) -> int:

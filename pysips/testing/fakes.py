@@ -9,8 +9,23 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pysips.core.services import (
-    FAILED, PENDING, RELIABLE, SENT, Clock, Network, Offload, Peer, Promise, Resolver, Services, Tables, Target, Timer,
-    Timers, Transaction, Watcher,
+    FAILED,
+    PENDING,
+    RELIABLE,
+    SENT,
+    Clock,
+    Network,
+    Offload,
+    Peer,
+    Promise,
+    Resolver,
+    Services,
+    Tables,
+    Target,
+    Timer,
+    Timers,
+    Transaction,
+    Watcher,
 )  # fmt: skip
 
 EPOCH = 1_700_000_000.0
@@ -20,7 +35,7 @@ Address = tuple[str, int]
 
 
 class FakeNet(Network):
-    """Keeps what is sent in `sent`; addresses in `refused` cannot be sent to, streams to those in `breaking` fail later."""
+    """Keeps what is sent in `sent`. Nothing can be sent to `refused` addresses; streams to `breaking` ones fail later."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, Peer]] = []

@@ -25,7 +25,9 @@ def invite(uri: str = "sip:bob@example.com", **facts: str) -> str:
     return request("INVITE", uri, **facts)  # type: ignore[arg-type]
 
 
-def answer(asked: Message | str, status: int, reason: str = "", tag: str = "b", headers: str = "", body: str = "") -> str:
+def answer(
+    asked: Message | str, status: int, reason: str = "", tag: str = "b", headers: str = "", body: str = ""
+) -> str:
     """A reply to a request, as the one who got it gives it."""
     return build.reply(parsed(asked), status, reason or REASONS.get(status, "Reason"), tag, headers, body)
 

@@ -1,12 +1,12 @@
 """Play a call through a whole script, without a network and in no time.
 
-    story = Story('route { $du = "sip:10.0.0.2"; t_relay(); }', modules="sl tm")
-    alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
-    alice.said(invite())
-    alice.heard(100)
-    bob.answered(bob.heard("INVITE"), 486)
-    alice.heard(486)
-    story.after(32)
+story = Story('route { $du = "sip:10.0.0.2"; t_relay(); }', modules="sl tm")
+alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
+alice.said(invite())
+alice.heard(100)
+bob.answered(bob.heard("INVITE"), 486)
+alice.heard(486)
+story.after(32)
 """
 
 from collections import deque

@@ -36,7 +36,8 @@ def test_it_sees_the_request_as_it_was_received_and_what_was_edited_before() -> 
     story = Story(
         """route { append_hf("X-Before: 1\r\n"); setflag("MF"); setbflag("BF"); $avp(x) = "y"; seturi("sip:b@10.0.0.2");
             t_on_failure("f"); t_relay(); }
-        failure_route[f] { xlog("@@ <$ru> <$du> <$mf> <$bf> <$avp(x)> $T_reply_code\n"); $du = "sip:10.0.0.3"; t_relay(); }""",
+        failure_route[f] { xlog("@@ <$ru> <$du> <$mf> <$bf> <$avp(x)> $T_reply_code\n");
+            $du = "sip:10.0.0.3"; t_relay(); }""",
         "sl tm sipmsgops",
     )
     alice, bob, carol = story.party("10.0.0.1"), story.party("10.0.0.2"), story.party("10.0.0.3")
@@ -65,7 +66,8 @@ def test_it_runs_once_unless_it_is_armed_again() -> None:
 
 def test_it_may_answer() -> None:
     story = Story(
-        'route { seturi("sip:b@10.0.0.2"); t_on_failure("f"); t_relay(); }\nfailure_route[f] { t_reply(480, "Later"); }',
+        'route { seturi("sip:b@10.0.0.2"); t_on_failure("f"); t_relay(); }\n'
+        'failure_route[f] { t_reply(480, "Later"); }',
         "sl tm",
     )
     alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")

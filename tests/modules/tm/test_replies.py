@@ -61,7 +61,8 @@ def test_avps_of_the_transaction_only_in_mode_1() -> None:
 
 def test_flags_travel_between_the_routes() -> None:
     story = Story(
-        """route { setflag("A"); $du = "sip:10.0.0.2"; t_on_reply("r"); t_on_branch("b"); t_on_failure("f"); t_relay(); }
+        """route { setflag("A"); $du = "sip:10.0.0.2"; t_on_reply("r"); t_on_branch("b"); t_on_failure("f");
+            t_relay(); }
         branch_route[b] { setbflag("B"); }
         onreply_route[r] { xlog("@@ $mf $bf\n"); setflag("C"); }
         failure_route[f] { xlog("@@ $mf\n"); }""",
@@ -107,7 +108,11 @@ def test_a_stray_reply_is_nobodys() -> None:
     alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
     alice.said(request("MESSAGE"))
     came = bob.heard("MESSAGE")
-    bob.said(came.text.replace(came.branch(), "z9hG4bKstray").replace("MESSAGE sip:bob@example.com SIP/2.0", "SIP/2.0 200 OK"))
+    bob.said(
+        came.text.replace(came.branch(), "z9hG4bKstray").replace(
+            "MESSAGE sip:bob@example.com SIP/2.0", "SIP/2.0 200 OK"
+        )
+    )
     alice.heard_nothing()
 
 

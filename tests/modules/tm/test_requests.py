@@ -19,7 +19,11 @@ def test_t_reply_makes_the_transaction_and_repeats_its_answer() -> None:
 
 
 def test_both_replies_of_one_request_have_the_same_tag() -> None:
-    story = Story('route { t_reply(183, "Coming"); t_reply(200, "Here"); xlog("@@ $rc\n"); t_reply(500, "No"); xlog("@@ $rc\n"); }', "sl tm")
+    story = Story(
+        'route { t_reply(183, "Coming"); t_reply(200, "Here"); xlog("@@ $rc\n");'
+        't_reply(500, "No"); xlog("@@ $rc\n"); }',
+        "sl tm",
+    )
     alice = story.party("10.0.0.1")
     alice.said(invite())
     alice.heard(100)
@@ -80,7 +84,8 @@ def test_a_transaction_that_the_script_leaves_alone_is_let_go() -> None:
 
 def test_t_check_trans_tells_an_ack_of_a_2xx_from_others() -> None:
     story = Story(
-        'route { if (t_check_trans()) xlog("@@ $rm known\n"); else xlog("@@ $rm $rc\n"); if ($rm == "ACK") exit; $du = "sip:10.0.0.2"; t_relay(); }',
+        'route { if (t_check_trans()) xlog("@@ $rm known\n"); else xlog("@@ $rm $rc\n");'
+        'if ($rm == "ACK") exit; $du = "sip:10.0.0.2"; t_relay(); }',
         "sl tm",
     )
     alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
@@ -134,7 +139,7 @@ def test_a_script_that_breaks_is_answered_500_by_the_transaction() -> None:
     def broken(host: str, port: int, proto: str) -> None:
         raise RuntimeError("broken")
 
-    story.resolver.known = broken  # type: ignore[assignment,method-assign]
+    story.resolver.known = broken  # type: ignore[method-assign]
     alice = story.party("10.0.0.1")
     alice.said(invite())
     assert alice.heard_all() == [100, 500]
