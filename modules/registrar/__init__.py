@@ -184,8 +184,12 @@ class Registrar(Module):
         return self.questions.is_contact_registered(ctx, domain, aor, contact, callid)
 
     @function("is_ip_registered", routes=ASKING, minimum=3)
-    def is_ip_registered(self, ctx: Context, domain: Table, aor: str, address: Var, port: Var | None = None) -> int:
+    def is_ip_registered(
+        self, ctx: Context, domain: Table, aor: str = "", address: Var | None = None, port: Var | None = None
+    ) -> int:
         """True if a contact of the AoR is at one of the addresses in a variable, at its port if that is given."""
+        if address is None:
+            return -1
         return self.questions.is_ip_registered(ctx, domain, aor, address, port)
 
     # -- removing

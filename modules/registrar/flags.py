@@ -112,7 +112,10 @@ def each_letter(text: str, take: Callable[[str, str | None, str], None]) -> None
         found = LETTER.match(text, at)
         if found is None:
             raise ValueError(f'no flag begins with "{text[at:]}"')
-        take(found[1], found[2], found[3] or "")
+        try:
+            take(found[1], found[2], found[3] or "")
+        except ValueError as problem:
+            raise ValueError(f'{problem}, in "{text}"' if len(text) > 1 else str(problem)) from None
         at = found.end()
 
 
