@@ -13,6 +13,7 @@ from .forward import destination, forward, socket_for, targets_of
 from .log import log
 from .services import RELIABLE, Peer, Socket
 
+MOST_ID_DIGITS = 19
 VIA_WORDS = {
     "force-rport": FORCE_RPORT,
     "add-local-rport": ADD_LOCAL_RPORT,
@@ -102,6 +103,13 @@ class SendingFunctions(Module):
         """Let requests to this port of the sender (0: that of its Via) go over the connection that is open now."""
         return alias(ctx, port)
 
+    @function("tcp_close_conn")
+    def close_connection(self, ctx: Context, connection: str) -> int:
+        """Close a stream connection, by its number or as `[proto:]address:port` of the peer; -1 if there is none."""
+        is_number = connection.isascii() and connection.isdigit() and len(connection) <= MOST_ID_DIGITS
+        found = int(connection) if is_number else connection_to(ctx, connection)
+        return 1 if found and ctx.services.network.close(found) else -1
+
     @function("set_advertised_address")
     def set_advertised_address(self, ctx: Context, address: str) -> int:
         """The address in Via and Record-Route of this message."""
@@ -144,6 +152,19 @@ class SendingFunctions(Module):
         """Send from this socket of ours, where it can reach the target."""
         ctx.send_socket = socket
         return 1
+
+
+def connection_to(ctx: Context, where: str) -> int:
+    """The connection to `[proto:]address:port`, of any stream transport where none is named; 0 for none."""
+    try:
+        hop = destination(where)
+    except SipError:
+        return 0
+    for proto in (hop.proto,) if hop.proto else sorted(RELIABLE):
+        found = ctx.services.network.connection_to(proto, hop.host, hop.port)
+        if found:
+            return found
+    return 0
 
 
 def alias(ctx: Context, port: int) -> int:

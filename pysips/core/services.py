@@ -190,6 +190,10 @@ class Network:
     def keep(self, connection: int, seconds: int) -> None:
         """Keep a stream connection for so long, even if nothing comes or goes over it (`tcp_persistent_flag`)."""
 
+    def connection_to(self, proto: str, host: str, port: int) -> int:
+        """The id of a stream connection to a peer's address, or to an alias of it; 0 if there is none."""
+        return 0
+
     def alias(self, connection: int, port: int) -> bool:
         """Let messages to this port of a stream connection's peer go over it; False if there is no such connection."""
         return False

@@ -44,6 +44,14 @@ class WorkerNetwork(Network):
         """See `core.services.Network`."""
         return self.tcp is not None and self.tcp.close(connection)
 
+    def connection_to(self, proto: str, host: str, port: int) -> int:
+        """See `core.services.Network`."""
+        return 0 if self.tcp is None else self.tcp.connection_to(proto, host, port)
+
+    def alias(self, connection: int, port: int) -> bool:
+        """See `core.services.Network`."""
+        return self.tcp is not None and self.tcp.alias(connection, port)
+
     def keep(self, connection: int, seconds: int) -> None:
         """See `core.services.Network`."""
         if self.tcp is not None:

@@ -74,6 +74,7 @@ class Siblings(Protocol):
     def send(self, seat: int, connection: int, data: bytes, watcher: Watcher | None) -> int: ...
     def close_at(self, seat: int, connection: int) -> None: ...
     def keep_at(self, seat: int, connection: int, seconds: int) -> None: ...
+    def alias_at(self, seat: int, connection: int, port: int) -> None: ...
 
 
 @dataclass(slots=True)
@@ -213,12 +214,21 @@ class Tcp:
         one = self.places.get((peer.proto, peer.host, peer.port))
         if one is not None:
             return one.send(data, watcher)
-        found = self.tables.get(KIND, place_key(peer.proto, peer.host, peer.port))
-        if found is not None:
-            connection = PLACE.unpack(found)[0]
-            if connection % SLOTS != self.slot:
-                return self.siblings.send(connection % SLOTS, connection, data, watcher)
+        connection = self.elsewhere(peer.proto, peer.host, peer.port)
+        if connection:
+            return self.siblings.send(connection % SLOTS, connection, data, watcher)
         return self.connect(data, peer, watcher)
+
+    def elsewhere(self, proto: str, host: str, port: int) -> int:
+        """A sibling's connection to an address; 0 for none."""
+        found = self.tables.get(KIND, place_key(proto, host, port))
+        connection: int = PLACE.unpack(found)[0] if found is not None else 0
+        return connection if connection % SLOTS != self.slot else 0
+
+    def connection_to(self, proto: str, host: str, port: int) -> int:
+        """The id of the connection to an address, ours or a sibling's; 0 for none."""
+        one = self.places.get((proto, host, port))
+        return self.elsewhere(proto, host, port) if one is None else one.id
 
     def send_on(self, connection: int, data: bytes) -> bool:
         """Send for a sibling on a connection of ours; False if it is not there or takes no more."""
@@ -279,6 +289,16 @@ class Tcp:
         one = self.connections.get(connection)
         if one is not None:
             one.keep_until = max(one.keep_until, self.clock.now() + seconds)
+
+    def alias(self, connection: int, port: int) -> bool:
+        """Find a connection, a sibling's too, by this port of its peer as well; False if it is ours and not there."""
+        if connection % SLOTS != self.slot:
+            self.siblings.alias_at(connection % SLOTS, connection, port)
+            return True
+        one = self.connections.get(connection)
+        if one is not None:
+            self.register(one, port)
+        return one is not None
 
     def close(self, connection: int) -> bool:
         """Close a connection, a sibling's too; False if it is ours and not there."""

@@ -38,6 +38,7 @@ COMMAND: Final = 4  # asking seat, number, 1 if more follows; a piece of text
 ANSWER: Final = 5  # –, number, 1 if more follows; a piece of text
 CLOSE: Final = 6  # –, –, connection
 KEEP: Final = 7  # –, seconds, connection
+ALIAS: Final = 8  # –, port, connection
 
 
 class Mailboxes:
@@ -64,6 +65,8 @@ class Connections(Protocol):
     def close(self, connection: int) -> bool: ...
 
     def keep(self, connection: int, seconds: int) -> None: ...
+
+    def alias(self, connection: int, port: int) -> bool: ...
 
 
 Answered = Callable[[str], None]
@@ -183,6 +186,10 @@ class Handover:
         """Keep a connection that `seat` has, for at least so many seconds."""
         self.put(seat, KEEP, 0, min(seconds, 0xFFFFFFFF), connection, b"", MOST_ANSWERS)
 
+    def alias_at(self, seat: int, connection: int, port: int) -> None:
+        """Let a connection that `seat` has be found by this port of its peer."""
+        self.put(seat, ALIAS, 0, port, connection, b"", MOST_ANSWERS)
+
     def ask(self, seat: int, command: str, seconds: float) -> Promise:
         """A management command to one process; the promise brings its answer's text, None if there was none in time."""
         promise = Promise()
@@ -268,6 +275,8 @@ class Handover:
             self.connections.close(third)
         elif kind == KEEP and self.connections is not None:
             self.connections.keep(third, second)
+        elif kind == ALIAS and self.connections is not None:
+            self.connections.alias(third, second)
 
     def answered(self, number: int, well: bool) -> None:
         one = self.asked.pop(number, None)

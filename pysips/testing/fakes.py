@@ -35,7 +35,7 @@ Address = tuple[str, int]
 
 
 class FakeNet(Network):
-    """Keeps what is sent in `sent`. Nothing can be sent to `refused` addresses; streams to `breaking` ones fail later."""
+    """Keeps what is sent in `sent`. Nothing goes to `refused` addresses; streams to `breaking` ones fail later."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, Peer]] = []
@@ -45,6 +45,7 @@ class FakeNet(Network):
         self.passed_on: list[tuple[int, bytes, Peer]] = []
         self.aliases: list[tuple[int, int]] = []
         self.closed: list[int] = []
+        self.connections: dict[tuple[str, str, int], int] = {}
 
     def send(self, data: bytes, peer: Peer, watcher: Watcher | None = None) -> int:
         address = (peer.host, peer.port)
@@ -68,6 +69,9 @@ class FakeNet(Network):
     def alias(self, connection: int, port: int) -> bool:
         self.aliases.append((connection, port))
         return True
+
+    def connection_to(self, proto: str, host: str, port: int) -> int:
+        return self.connections.get((proto, host, port), 0)
 
     def close(self, connection: int) -> bool:
         self.closed.append(connection)

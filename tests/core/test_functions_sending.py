@@ -5,6 +5,7 @@ import pytest
 from pysips.errors import ConfigError
 from pysips.testing.messages import request
 from pysips.testing.once import once
+from pysips.testing.story import Story
 
 TWO = 'socket=udp:10.0.0.9:5060\nsocket=udp:10.0.0.9:5080\nstrict_parsing=no\nloadmodule "proto_udp.so"\n'
 
@@ -69,6 +70,34 @@ def test_rport_is_asked_for_and_forced() -> None:
     assert forced.story.net.sent[0][1].port == 7777
 
 
-def test_an_alias_is_for_connections() -> None:
-    done = once('say("datagram"); force_tcp_alias(); say("$rc");')
-    assert (done.lines, done.story.net.aliases) == (["datagram", "1"], [])
+def over_tcp(script: str) -> Story:
+    """A story in which a request came over connection 77."""
+    head = 'socket=udp:10.0.0.9:5060\nsocket=tcp:10.0.0.9:5060\nloadmodule "proto_udp.so"\nloadmodule "proto_tcp.so"\n'
+    story = Story(f"route {{ {script} }}", head=head)
+    story.net.connections["tcp", "10.0.0.1", 5060] = 77
+    story.party("10.0.0.1", proto="tcp", connection=77).said(request("OPTIONS", via="10.0.0.1:5099", transport="TCP"))
+    return story
+
+
+def test_a_connection_gets_the_port_of_the_via_or_another() -> None:
+    assert over_tcp("force_tcp_alias();").net.aliases == [(77, 5099)]
+    assert over_tcp("add_tcp_alias(5070);").net.aliases == [(77, 5070)]
+    assert over_tcp('set_via_handling("force-tcp-alias,force-rport");').net.aliases == [(77, 5099)]
+
+
+def test_datagrams_need_no_alias() -> None:
+    done = once('force_tcp_alias(); say("$rc");')
+    assert (done.lines, done.story.net.aliases) == (["1"], [])
+
+
+def test_an_unknown_via_handling_is_a_complaint_at_load() -> None:
+    with pytest.raises(ConfigError):
+        once('set_via_handling("force-everything");')
+
+
+@pytest.mark.parametrize(
+    ("name", "closed"),
+    [("77", [77]), ("tcp:10.0.0.1:5060", [77]), ("10.0.0.1:5060", [77]), ("10.0.0.7:5060", []), ("x y", [])],
+)
+def test_a_connection_is_closed_by_number_or_address(name: str, closed: list[int]) -> None:
+    assert over_tcp(f'tcp_close_conn("{name}");').net.closed == closed

@@ -79,6 +79,9 @@ class Lines:
     def keep_at(self, seat: int, connection: int, seconds: int) -> None:
         self.said.append(("keep", seat, connection, seconds))
 
+    def alias_at(self, seat: int, connection: int, port: int) -> None:
+        self.said.append(("alias", seat, connection, port))
+
 
 class Heard(Receiver):
     def __init__(self) -> None:
@@ -347,6 +350,17 @@ async def test_an_idle_connection_ends_and_one_that_somebody_keeps_does_not(one_
     assert list(one_world.tcp.connections) == [kept]
     one_world.timers.pass_by(480)
     assert await kept_reader.read() == b""
+
+
+async def test_a_connection_is_found_by_another_port_of_its_peer(one_world: World) -> None:
+    await one_world.dial()
+    (one,) = one_world.tcp.connections.values()
+    assert one_world.tcp.connection_to("tcp", one.host, 5099) == 0
+    assert one_world.tcp.alias(one.id, 5099)
+    assert one_world.tcp.connection_to("tcp", one.host, 5099) == one.id
+    assert not one_world.tcp.alias(one.id + (1 << 12), 5099)
+    assert one_world.tcp.alias(one.id + 1, 5098), "a sibling's is asked for there"
+    assert one_world.lines.said[-1] == ("alias", one.id % 1024 + 1, one.id + 1, 5098)
 
 
 async def test_traffic_keeps_a_connection(one_world: World) -> None:

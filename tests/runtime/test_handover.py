@@ -40,6 +40,10 @@ class Lines:
     def keep(self, connection: int, seconds: int) -> None:
         self.kept = (connection, seconds)
 
+    def alias(self, connection: int, port: int) -> bool:
+        self.aliased = (connection, port)
+        return True
+
 
 class Worried(Watcher):
     def __init__(self) -> None:
@@ -189,6 +193,14 @@ def test_a_siblings_connection_can_be_kept(pair: tuple[Process, Process]) -> Non
     one.line.flush()
     other.line.take()
     assert other.connections.kept == (7, 3600)
+
+
+def test_a_siblings_connection_gets_another_port(pair: tuple[Process, Process]) -> None:
+    one, other = pair
+    one.line.alias_at(1, 7, 5099)
+    one.line.flush()
+    other.line.take()
+    assert other.connections.aliased == (7, 5099)
 
 
 @pytest.mark.parametrize("size", [0, 1, PACKET, PACKET + 1, 1_000_000])
