@@ -301,6 +301,7 @@ class Tables:
         raise NotReady("no tables yet")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Offload:
     """Blocking work, in threads."""
 
@@ -326,6 +327,7 @@ class Owners:
         return 0
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Management:
     """Management commands (MI), for the modules that carry them."""
 
