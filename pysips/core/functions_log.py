@@ -2,10 +2,11 @@
 
 from typing import Annotated, Final
 
+from pysips.script.support import TRACE
 from pysips.script.values import printed
 
 from .context import Context
-from .exports import Format, Module, NoExpand, function
+from .exports import Format, Module, NoExpand, Static, function
 from .log import ALERT, CRIT, DBG, ERR, INFO, NOTICE, WARN, log
 
 # The third letter of the level's name decides: L_ERR, L_ERROR and LOG_ERR would all do.
@@ -34,9 +35,7 @@ class LogFunctions(Module):
         if number is None:
             number = NUMBERS.get(word)
         if number is None:
-            log.error(
-                "core:xlog", f'unknown level "{word}": L_ALERT, L_CRIT, L_ERR, L_WARN, L_NOTICE, L_INFO or L_DBG'
-            )
+            log.error("core:xlog", f'unknown level "{word}": L_ALERT, L_CRIT, L_ERR, L_WARN, L_NOTICE, L_INFO or L_DBG')
             return -1
         return self.say(number, text, ctx)
 
@@ -73,6 +72,24 @@ class LogFunctions(Module):
     def error(self, ctx: Context, facility: Text, text: Text) -> int:
         """OpenSIPS has the word, and says of it that it is not implemented."""
         log.error("core:error", f"error(): {facility}: {text}")
+        return 1
+
+    @function("script_trace")
+    def script_trace(
+        self,
+        ctx: Context,
+        level: int | None = None,
+        text: Format | None = None,
+        info: Annotated[str | None, Static] = None,
+    ) -> int:
+        """`script_trace(level, "format", "info")`: tell each statement of this run; without arguments no more."""
+        if level is None:
+            ctx.note(TRACE, None)
+            return 1
+        if text is None:
+            log.error("core:script_trace", "a format is needed after the level")
+            return -1
+        ctx.note(TRACE, (level, text, info))
         return 1
 
     @function("avp_print")

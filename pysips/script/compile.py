@@ -106,7 +106,7 @@ def title(key: Key) -> str:
 
 def route_trees(facts: Facts, names: Names, key: Key, block: nodes.RouteBlock, waits: bool) -> list[ast.stmt]:
     """The function of one route, after those of blocks in its conditions."""
-    code = Statements(facts, names, waits)
+    code = Statements(facts, names, block.place.file, waits)
     body = code.body(block.body, last=True)
     if facts.frames:
         shown = title((block.kind, "" if key[1] == "" else block.name))

@@ -14,7 +14,7 @@ from . import formats, nodes, pyast, support
 from .arguments import Arguments, matched
 from .facts import Facts
 from .names import Names, is_plain_var
-from .pyast import attribute, call, compare, constant, given, name, walrus
+from .pyast import Located, attribute, call, compare, constant, given, name, walrus
 from .regex import compile_ere
 
 STOPPING = (
@@ -33,10 +33,18 @@ STOPPING = (
 class Expressions:
     """The part of a route's code generator that deals with values and conditions."""
 
-    def __init__(self, facts: Facts, names: Names) -> None:
+    def __init__(self, facts: Facts, names: Names, file: str) -> None:
         self.facts = facts
+        self.file = file
         self.names = names
         self.arguments = Arguments(names)
+
+    def at(self, node: Located, place: Place) -> Located:
+        """The node with its place; what an included file brought into this route stands where it is included."""
+        while place.file != self.file and place.file in self.facts.script.included:
+            file, line = self.facts.script.included[place.file]
+            place = Place(file, line)
+        return pyast.at(node, place)
 
     # -- calls
 
@@ -61,9 +69,9 @@ class Expressions:
             for number, (parameter, argument) in enumerate(matched(spec, node), 1)
         ]
         made: ast.expr = call(self.names.function(spec), name("ctx"), *(one.code for one in handed))
-        pyast.at(made, node.place)
+        self.at(made, node.place)
         if spec.waits:
-            made = pyast.at(ast.Await(made), node.place)
+            made = self.at(ast.Await(made), node.place)
         guards = [one.guard for one in handed if one.guard is not None]
         return given(pyast.both(*guards), made, constant(-1)) if guards else made
 
@@ -79,9 +87,9 @@ class Expressions:
             made = call("nested_waiting" if waits else "nested", name("ctx"), route, params)
         else:
             made = call(route, name("ctx"))
-        pyast.at(made, node.place)
+        self.at(made, node.place)
         if waits:
-            made = pyast.at(ast.Await(made), node.place)
+            made = self.at(ast.Await(made), node.place)
         where = constant(spot(node.place))
         if self.facts.recursive:
             deep = compare(attribute("ctx", "depth"), ">=", support.MAX_DEPTH)
@@ -167,7 +175,7 @@ class Expressions:
         var = self.names.var(node.target)
         setter = self.names.bind(f"set_{node.target.text}", var.setter, (id(var), "setter"))
         made = call(attribute("op", "put"), name("ctx"), setter, value, constant(sign), where)
-        return pyast.at(made, node.place), None, calls
+        return self.at(made, node.place), None, calls
 
     def assignment_code(self, node: nodes.Assign) -> ast.expr:
         """The same as one expression, for conditions."""

@@ -12,8 +12,8 @@ from .values import number_of, printed, text_of
 HELPERS: Final[tuple[Callable[..., Any], ...]] = (
     support.same, support.ordered, support.found, support.settled, support.returned, support.code_of,
     support.unless_stopped, support.as_value, support.drop, support.noted, support.chosen, support.nested,
-    support.nested_waiting, support.ended,
-    support.finished, support.assertion_failed, text_of, number_of, printed,
+    support.nested_waiting, support.ended, support.finished, support.assertion_failed, support.traced, text_of,
+    number_of, printed,
 )  # fmt: skip
 NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_]+")
 CONSTANTS: Final = (int, str, bool, type(None))

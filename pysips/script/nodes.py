@@ -311,11 +311,15 @@ Item = Setting | LoadModule | ModParam | RouteBlock
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A whole configuration, in the order in which it stands. `lines` are those of each file, for messages."""
+    """A whole configuration, in the order in which it stands.
+
+    lines: those of each file, for messages; included: the file and line that an included file was put in at.
+    """
 
     file: str
     items: tuple[Item, ...]
     lines: dict[tuple[str, int], str] = field(default_factory=dict)
+    included: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     @property
     def settings(self) -> list[Setting]:

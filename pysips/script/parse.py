@@ -59,7 +59,8 @@ def parse_source(read: Source) -> tuple[nodes.Script, list[Complaint]]:
         sys.setrecursionlimit(limit)
     lines = dict(zip(read.origin, read.lines, strict=True))
     complaints = read.complaints + mistakes.complaints + builder.complaints
-    return nodes.Script(read.file, items, lines), sorted(complaints, key=lambda one: (one.place.line, one.place.column))
+    complaints.sort(key=lambda one: (one.place.line, one.place.column))
+    return nodes.Script(read.file, items, lines, read.included), complaints
 
 
 class Builder:

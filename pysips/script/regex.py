@@ -25,6 +25,7 @@ ESCAPES: Final = {
 }  # fmt: skip
 REPEAT: Final = re.compile(r"\{(\d{0,5})(,?)(\d{0,5})\}")
 MOST_REPEATS: Final = 32767  # RE_DUP_MAX
+LONGEST: Final = 16_384  # expressions may come from outside, in variables
 
 
 class BadRegex(ValueError):
@@ -34,6 +35,8 @@ class BadRegex(ValueError):
 @lru_cache(maxsize=2048)
 def compile_ere(pattern: str, ignore_case: bool = True, lines: bool = False) -> re.Pattern[str]:
     """Compile a POSIX extended regular expression. Raises BadRegex."""
+    if len(pattern) > LONGEST:
+        raise BadRegex(f"bad re: it has {len(pattern)} characters, more than {LONGEST}")
     flags = re.ASCII | (re.IGNORECASE if ignore_case else 0) | (re.MULTILINE if lines else re.DOTALL)
     try:
         return re.compile(translate(pattern, lines), flags)

@@ -32,10 +32,16 @@ VISIBLE: Final = re.compile(r"[^\n]")
 
 @final
 class Source:
-    """One text made of one or more files. `text` has blanks for comments; `lines` are as they were written."""
+    """One text made of one or more files. `text` has blanks for comments; `lines` are as they were written.
 
-    def __init__(self, file: str, lines: list[str], origin: list[tuple[str, int]]) -> None:
+    origin: file and line of each line; included: where each included file was put in.
+    """
+
+    def __init__(
+        self, file: str, lines: list[str], origin: list[tuple[str, int]], included: dict[str, tuple[str, int]]
+    ) -> None:
         self.file = file
+        self.included = included
         self.lines = lines
         self.origin = origin
         self.complaints: list[Complaint] = []
@@ -125,10 +131,11 @@ def of_text(text: str, file: str, preprocessor: str = "") -> Source:
     """
     joined: list[str] = []
     origin: list[tuple[str, int]] = []
-    _join(text, file, joined, origin, 0)
+    included: dict[str, tuple[str, int]] = {}
+    _join(text, file, joined, origin, included, 0)
     if preprocessor:
         joined, origin = _preprocessed(file, joined, origin, preprocessor)
-    return Source(file, joined, origin)
+    return Source(file, joined, origin, included)
 
 
 def of_file(path: str, preprocessor: str = "") -> Source:
@@ -149,7 +156,14 @@ def decoded(data: bytes) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def _join(text: str, file: str, joined: list[str], origin: list[tuple[str, int]], depth: int) -> None:
+def _join(
+    text: str,
+    file: str,
+    joined: list[str],
+    origin: list[tuple[str, int]],
+    included: dict[str, tuple[str, int]],
+    depth: int,
+) -> None:
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         found = INCLUDE.match(line)
         if found is None:
@@ -162,7 +176,8 @@ def _join(text: str, file: str, joined: list[str], origin: list[tuple[str, int]]
             raise ConfigError([Complaint(place, message, "does a file include itself?", line)])
         path = found.group(2) if found.group(2) is not None else found.group(3)
         inner, content = _included(path, file, place, line)
-        _join(content, inner, joined, origin, depth + 1)
+        included.setdefault(inner, (file, number))
+        _join(content, inner, joined, origin, included, depth + 1)
 
 
 def _included(path: str, file: str, place: Place, line: str) -> tuple[str, str]:

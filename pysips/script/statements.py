@@ -30,8 +30,8 @@ class Extra:
 class Statements(Expressions):
     """Generates the body of one route."""
 
-    def __init__(self, facts: Facts, names: Names, waits: bool) -> None:
-        super().__init__(facts, names)
+    def __init__(self, facts: Facts, names: Names, file: str, waits: bool) -> None:
+        super().__init__(facts, names, file)
         self.waits = waits
         self.keeping = False
         self.loops = 0
@@ -43,8 +43,10 @@ class Statements(Expressions):
         made: list[ast.stmt] = []
         for count, one in enumerate(real, 1):
             tail = last and count == len(real)
+            if self.facts.traces:
+                made.append(self.at(self.trace(one), one.place))
             for statement in self.statement(one, tail):
-                made.append(pyast.at(statement, one.place))
+                made.append(self.at(statement, one.place))
             if isinstance(one, nodes.Exit | nodes.Drop | nodes.Return | nodes.Break | nodes.Async):
                 return made  # whatever follows is never reached
         if last and not real:
@@ -76,6 +78,11 @@ class Statements(Expressions):
             case nodes.Launch():
                 return self.yields(self.launch_code(node), last)
         return []
+
+    def trace(self, node: nodes.Statement) -> ast.stmt:
+        """Tell script_trace of a statement."""
+        what, where = constant(described(node)), constant(spot(node.place))
+        return expression(call("traced", name("ctx"), name("tell"), what, where))
 
     def plain_code(self, node: nodes.Call | nodes.RouteCall) -> ast.expr:
         """A call whose code `yields` keeps."""
@@ -229,7 +236,7 @@ class Statements(Expressions):
         for number, case in enumerate(node.cases):
             body = self.body(case.body, False)
             if body:
-                bodies.append(pyast.at(when(compare(name(which), "<=", number), body), case.place))
+                bodies.append(self.at(when(compare(name(which), "<=", number), body), case.place))
         if not bodies:
             return [made]
         return [made, ast.For(ast.Name("_", ast.Store()), name("ONCE"), bodies, [])]
@@ -289,3 +296,32 @@ class Statements(Expressions):
         self.keeping = keeping
         made: ast.expr = call(title, name("ctx"))
         return ast.Await(made) if waits else made
+
+
+WORDS: Final = {
+    nodes.If: "if",
+    nodes.While: "while",
+    nodes.For: "for-each",
+    nodes.Switch: "switch",
+    nodes.Break: "break",
+    nodes.Exit: "exit",
+    nodes.Drop: "drop",
+    nodes.Return: "return",
+    nodes.Assert: "assert",
+}
+
+
+def described(node: nodes.Statement) -> str:
+    """A statement as script_trace names it: its class and its word."""
+    match node:
+        case nodes.Call():
+            return f"{'core' if node.name in ('xlog', 'xdbg', 'log') else 'module'} {node.name}"
+        case nodes.RouteCall():
+            return f"route {node.target.text}"
+        case nodes.Assign():
+            return f"assign {node.operator}"
+        case nodes.Async():
+            return f"async {node.call.name}"
+        case nodes.Launch():
+            return f"launch {node.call.name}"
+    return f"core {WORDS.get(type(node), '')}"

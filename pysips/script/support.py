@@ -21,6 +21,7 @@ from .regex import BadRegex, compile_ere
 from .values import Value, number_of, text_of, wrapped
 
 MAX_DEPTH: Final = 99  # calls inside the top route: 100 levels with it
+TRACE: Final = "core.trace"  # where script_trace() notes (level, format, info) in the context
 ONCE: Final = (0,)  # a loop of one pass, for a switch: `break` leaves it
 ASCII_FOLD: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {
@@ -166,6 +167,15 @@ async def finished(result: object) -> int:
     if inspect.isawaitable(result):
         await result
     return 0
+
+
+def traced(ctx: Ctx, tell: Tell, what: str, where: str) -> None:
+    """A statement is about to run in a script that uses script_trace(): tell it, while that is on."""
+    wanted = ctx.noted(TRACE)
+    if wanted is not None:
+        level, text, info = wanted
+        shown = f"[{info}]" if info else ""
+        tell(level, f"[Script Trace][{where}]{shown}[{what}] -> ({text(ctx)})")
 
 
 def assertion_failed(ctx: Ctx, text: str, abort: bool) -> int:

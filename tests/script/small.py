@@ -24,6 +24,7 @@ from pysips.script.catalogue import (
     VariableSpec,
 )
 from pysips.script.compile import Compiled
+from pysips.script.support import TRACE
 from pysips.script.values import Both, Shown, Value, text_of
 
 TRAVELLING = Route.REQUEST | Route.FAILURE | Route.BRANCH
@@ -50,7 +51,11 @@ class Run:
         self.dropped = False
         self.log: list[str] = []
         self.flags: set[str] = set()
+        self.notes: dict[str, Any] = {}
         self.begun: list[tuple[str, Callable[[], Any], Any, Any]] = []
+
+    def noted(self, key: str) -> Any:
+        return self.notes.get(key)
 
     def assertion_failed(self, text: str) -> None:
         self.log.append(f"assertion failed: {text}")
@@ -109,6 +114,11 @@ def broken(ctx: Run) -> int:
     raise ZeroDivisionError
 
 
+def script_trace(ctx: Run, level: int | None, text: Format | None, info: str | None) -> int:
+    ctx.notes[TRACE] = None if level is None else (level, text, info)
+    return 1
+
+
 def printf(ctx: Run, variable: Var, text: str) -> int:
     return variable.set(ctx, text)
 
@@ -122,6 +132,7 @@ def spec(name: str, call: Callable[..., int | Awaitable[int]], *parameters: Para
 
 
 CODE = Parameter("code", "int")
+INFO = text("info", optional=True, static=True)
 FUNCTIONS = [
     spec("xlog", xlog, Parameter("level", "format"), Parameter("text", "format", optional=True)),
     spec("log", say("log"), Parameter("level", "value", expand=False), text("text", optional=True, expand=False)),
@@ -140,6 +151,8 @@ FUNCTIONS = [
     spec("pv_printf", printf, Parameter("variable", "var"), text("text")),
     spec("three", say("three"), *(text(one, optional=True) for one in "abc")),
     spec("broken", broken),
+    spec("setbflag", say("setbflag"), text("flag"), Parameter("branch", "int", optional=True)),
+    spec("script_trace", script_trace, Parameter("level", "int", True), Parameter("text", "format", True), INFO),
 ]
 
 

@@ -4,6 +4,7 @@ import ast
 import inspect
 import time
 import traceback
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,15 @@ def test_a_call_over_several_lines_is_at_its_own_line() -> None:
     with pytest.raises(ZeroDivisionError) as error:
         script.routes["route", ""](Run())
     assert traceback.extract_tb(error.tb)[1].lineno == 3
+
+
+def test_what_an_included_file_brings_is_where_it_is_included(tmp_path: Path) -> None:
+    (tmp_path / "inner.cfg").write_text("answer(1);\nbroken();\n", "utf-8")
+    main = tmp_path / "main.cfg"
+    main.write_text('route {\n  answer(2);\n  include_file "inner.cfg"\n}\n', "utf-8")
+    with pytest.raises(ZeroDivisionError) as error:
+        compiled(main.read_text("utf-8"), file=str(main)).routes["route", ""](Run())
+    assert [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.tb)][1] == (str(main), 3)
 
 
 def test_calls_are_plain_python() -> None:
@@ -185,6 +195,37 @@ def test_assert_is_not_evaluated_unless_enabled() -> None:
     false = 'assert($rU == "x", "not x"); xlog("never");'
     assert logged(f"enable_asserts=yes route {{ {false} }}") == ["assertion failed: not x"]
     assert logged('enable_asserts=yes route { assert($rU == "bob"); xlog("$rc"); }') == ["1"]
+
+
+def test_script_trace_tells_each_statement_of_its_run() -> None:
+    told: list[str] = []
+    ctx = Run()
+    script = compiled(
+        'route { answer(1); script_trace(3, "$rU", "me"); route(x); $var(x) = 1; script_trace(); exit; }\n'
+        "route[x] { if ($rU) answer(2); }",
+        told,
+    )
+    script.routes["route", ""](ctx)
+    assert told == [
+        "[Script Trace][test.cfg:1][me][route x] -> (bob)",
+        "[Script Trace][test.cfg:2][me][core if] -> (bob)",
+        "[Script Trace][test.cfg:2][me][module answer] -> (bob)",
+        "[Script Trace][test.cfg:1][me][assign =] -> (bob)",
+        "[Script Trace][test.cfg:1][me][module script_trace] -> (bob)",
+    ]
+    told.clear()
+    script.routes["route", "x"](Run())
+    assert told == []
+
+
+def test_the_old_order_of_branch_flags() -> None:
+    assert logged('route { setbflag(2, "A"); setbflag("A", 2); setbflag(0, 5); setbflag(6); setbflag(B); }') == [
+        "setbflag('A', 2)",
+        "setbflag('A', 2)",
+        "setbflag('5', 0)",
+        "setbflag('6')",
+        "setbflag('B')",
+    ]
 
 
 def test_two_runs_do_not_meet() -> None:

@@ -51,6 +51,11 @@ def test_bad_expression_is_refused(pattern: str) -> None:
         compile_ere(pattern)
 
 
+def test_a_very_long_expression_is_refused() -> None:
+    with pytest.raises(BadRegex, match="characters"):
+        compile_ere("a" * 20_000)
+
+
 def test_lines_keep_dots_and_brackets_inside_one_line() -> None:
     text = "a=1\r\nb=2\r\n"
     assert compile_ere("^b.*", lines=True).search(text)

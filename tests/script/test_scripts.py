@@ -4,13 +4,14 @@ good/NAME.cfg beside NAME.out: the lines that its main route logs. bad/NAME.cfg 
 """
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from pysips.script import parse, source
+from pysips.script import check, config, parse, source
 from pysips.script.complaints import report
 
-from .small import Run, compiled, complaints_of, finish
+from .small import Run, Small, compiled, complaints_of, finish
 
 FOLDER = Path(__file__).parent
 GOOD = sorted(FOLDER.glob("good/*.cfg"))
@@ -37,6 +38,23 @@ def test_no_complaint_ends_without_a_place() -> None:
         for complaint in complaints_of(path):
             assert complaint.place.file == path.name
             assert 0 < complaint.place.line <= len(path.read_text("utf-8").splitlines()) + 1
+
+
+PIECES = ["{", "}", "(", ")", ";", '"', "'", "else", "route", "[", "$(", "$var(x)", "==", "case", "/*", "#", ",", "\\"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_damaged_script_is_told_and_never_breaks_the_reader(seed: int) -> None:
+    random = Random(seed)
+    for _ in range(12):
+        text = random.choice(GOOD).read_text("utf-8")
+        for _ in range(random.randint(1, 4)):
+            at = random.randrange(len(text))
+            text = text[:at] + random.choice(PIECES) + text[at + random.choice((0, 0, 3)) :]
+        script, complaints = parse.parse_source(source.of_text(text, "damaged.cfg"))
+        config.read(script, complaints)
+        check.check(script, Small(), complaints)
+        assert report(complaints).splitlines()[-1].startswith(("config file ok", "bad config file"))
 
 
 def test_what_stands_beside_a_mistake_is_still_read() -> None:
