@@ -13,39 +13,45 @@ FOREVER: Final = 2**32 - 1  # what a permanent contact's `expires` says
 
 
 @final
-class Listing:
-    """Writes the contacts of one AoR. gruu: whether the phone wants GRUUs (Supported: gruu)."""
+class Gruus:
+    """Makes the GRUU parameters of a phone that supports them (RFC 5627 section 5.1).
 
-    __slots__ = ("aor", "gruu", "now", "rules", "socket")
+    aor: whose contacts they are; now: Unix seconds; socket: where they will be sent to.
+    """
 
-    def __init__(self, rules: Rules, aor: str, now: int, wants_gruu: bool, socket: Socket) -> None:
-        self.rules: Rules = rules
+    __slots__ = ("aor", "now", "rules", "socket")
+
+    def __init__(self, aor: str, now: int, rules: Rules, socket: Socket) -> None:
         self.aor: str = aor
         self.now: int = now
-        self.gruu: bool = wants_gruu
+        self.rules: Rules = rules
         self.socket: Socket = socket
 
-    def header(self, contacts: list[Contact]) -> str:
-        """The header line, with its end; "" if no contact is valid."""
-        now = self.now
-        text = ""
-        for contact in contacts:
-            expires = contact.expires
-            if expires and expires <= now:
-                continue
-            text += ", <" if text else "Contact: <"
-            text += contact.uri + ">"
-            text += q_param(contact.q) + ";expires=" + str(expires - now if expires else FOREVER)
-            if contact.received:
-                text += ";" + self.rules.received_param + '="' + contact.received + '"'
-            if self.gruu and len(contact.instance) > 2:
-                text += self.gruus(contact)
-        return text + "\r\n" if text else ""
-
-    def gruus(self, contact: Contact) -> str:
-        """The GRUU parameters of a contact (RFC 5627 section 5.1)."""
+    def params(self, contact: Contact) -> str:
+        """Those of one contact; "" for one without an instance."""
+        if len(contact.instance) < 3:
+            return ""
         host_port = self.socket.sent_by
         rules = self.rules
         public = gruu.public(self.aor, host_port, contact.instance, rules.use_domain)
         hidden = gruu.temporary(self.aor, host_port, contact.instance, contact.callid, self.now, rules.gruu_secret)
         return f';pub-gruu="{public}";temp-gruu="{hidden}";+sip.instance="{contact.instance}"'
+
+
+def contact_header(contacts: list[Contact], now: int, rules: Rules, gruus: Gruus | None) -> str:
+    """The header line of all valid contacts, with its end; "" if there is none."""
+    text = ""
+    for contact in contacts:
+        expires = contact.expires
+        if expires and expires <= now:
+            continue
+        text += ", <" if text else "Contact: <"
+        text += contact.uri + ">"
+        if contact.q >= 0:
+            text += q_param(contact.q)
+        text += ";expires=" + str(expires - now if expires else FOREVER)
+        if contact.received:
+            text += ";" + rules.received_param + '="' + contact.received + '"'
+        if gruus is not None:
+            text += gruus.params(contact)
+    return text + "\r\n" if text else ""

@@ -24,7 +24,7 @@ from ..usrloc.api import NONE, REPEATED, STALE, Contact, Domain, Location, Work
 from .aor import plain_aor
 from .asked import Asked, Request, read_request
 from .bindings import common_binding, make_bindings
-from .listing import Listing
+from .listing import Gruus, contact_header
 from .paths import supports
 from .rules import FORCE, NO_REPLY, ONLY_REQUEST, PATH_OFF, UNSET, Refused, Rules, SaveFlags
 
@@ -89,21 +89,10 @@ class Saver:
     def save(
         self, ctx: Context, domain: Domain, flags: SaveFlags, uri: str, tag: str, forced: Request | None = None
     ) -> Saved:
-        """Store what the request in `ctx` asks for, count it, and tell what to answer.
+        """Store what the request in `ctx` asks for, and tell what to answer.
 
         uri: the AoR's URI, "" for that of To; tag: an ownership tag; forced: take this for what is asked.
         """
-        saved = self.saved(ctx, domain, flags, uri, tag, forced)
-        if saved.status == OK:
-            self.accepted.inc()
-        else:
-            self.rejected.inc()
-        return saved
-
-    def saved(
-        self, ctx: Context, domain: Domain, flags: SaveFlags, uri: str, tag: str, forced: Request | None
-    ) -> Saved:
-        """See save."""
         message = ctx.message
         rules = self.rules
         try:
@@ -111,38 +100,42 @@ class Saver:
             request = read_request(message, rules) if forced is None else forced
             aor = plain_aor(uri or to_uri(message), rules)
         except Refused as refused:
+            self.rejected.inc()
             return Saved(refused.status, refused.reason, refused.info, refused.headers)
         now = self.location.now()
-        listing = Listing(rules, aor, now, rules.gruu and supports(message, "gruu"), ctx.source.socket)
-        if not request.contacts and not request.star:
-            record = self.location.read(domain, aor)
-            return Saved(OK, "OK", "", listing.header(record.contacts) if record is not None else "")
+        gruus = Gruus(aor, now, rules, ctx.source.socket) if rules.gruu and supports(message, "gruu") else None
+        path = ""
+        longest = 0
         try:
-            common = common_binding(ctx, flags, rules, self.location, tag, now)
-            path = common.path
-            longest = make_bindings(ctx, request, common, flags, rules)
-            contacts = self.change(domain, aor, flags, common, request)
+            if request.contacts or request.star:
+                common = common_binding(ctx, flags, rules, self.location, tag, now)
+                path = common.path
+                longest = make_bindings(ctx, request, common, flags, rules)
+                contacts = self.change(domain, aor, flags, common, request)
+            else:
+                contacts = self.stored(domain, aor)
         except SipError as problem:
-            return self.refusal(domain, aor, listing, problem)
-        if flags.bits & ONLY_REQUEST:
+            self.rejected.inc()
+            return self.refusal(problem, contact_header(self.stored(domain, aor), now, rules, gruus))
+        if flags.bits & ONLY_REQUEST and request.contacts:
             contacts = only_asked(contacts, request)
-        saved = Saved(OK, "OK", "", listing.header(contacts))
+        saved = Saved(OK, "OK", "", contact_header(contacts, now, rules, gruus))
         saved.longest = longest
         if path and not flags.bits & PATH_OFF and supports(message, "path"):
             saved.headers += "Path: " + path + "\r\n"
+        self.accepted.inc()
         return saved
 
-    def refusal(self, domain: Domain, aor: str, listing: Listing, problem: SipError) -> Saved:
-        """What to answer when nothing was changed."""
-        info = "usrloc_contact_insert failed"
-        headers = ""
-        if isinstance(problem, Refused):
-            info = problem.info
-            headers = problem.headers
+    def stored(self, domain: Domain, aor: str) -> list[Contact]:
+        """The contacts of an AoR as they are in the table."""
         record = self.location.read(domain, aor)
-        if record is not None:
-            headers = listing.header(record.contacts) + headers
-        return Saved(problem.status, problem.reason, info, headers)
+        return [] if record is None else record.contacts
+
+    def refusal(self, problem: SipError, contacts: str) -> Saved:
+        """What to answer when nothing was changed. contacts: the header line of what is registered."""
+        if isinstance(problem, Refused):
+            return Saved(problem.status, problem.reason, problem.info, contacts + problem.headers)
+        return Saved(problem.status, problem.reason, "usrloc_contact_insert failed", contacts)
 
     # -- in the table
 

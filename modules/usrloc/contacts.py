@@ -282,9 +282,14 @@ def hash_of(data: bytes) -> int:
     """The 32-bit hash by which OpenSIPS puts AoRs into slots."""
     total = 0
     whole = len(data) & ~3
-    for at in range(0, whole, 4):
-        value = (signed(data[at]) << 24) + (signed(data[at + 1]) << 16)
-        total += mixed(value + (signed(data[at + 2]) << 8) + signed(data[at + 3]))
+    if data.isascii():
+        for at in range(0, whole, 4):
+            value = int.from_bytes(data[at : at + 4], "big")
+            total += value ^ (value >> 3)
+    else:
+        for at in range(0, whole, 4):
+            value = (signed(data[at]) << 24) + (signed(data[at + 1]) << 16)
+            total += mixed(value + (signed(data[at + 2]) << 8) + signed(data[at + 3]))
     value = 0
     for at in range(whole, len(data)):
         value = (value << 8) + signed(data[at])
