@@ -9,8 +9,7 @@ from pysips.testing.once import once
 
 def test_xlog_takes_a_level_by_its_third_letter_or_a_variable() -> None:
     done = once(
-        'xlog("L_ERR", "@@error\n"); $var(l) = 2; xlog("$var(l)", "@@notice\n");'
-        'xlog("L_DBG", "@@debug\n"); say("$rc");'
+        'xlog("L_ERR", "@@error\n"); $var(l) = 2; xlog("$var(l)", "@@notice\n");xlog("L_DBG", "@@debug\n"); say("$rc");'
     )
     assert done.lines == ["error", "notice", "1"]
 
