@@ -4,9 +4,7 @@ read → parse → configuration → modules and their parameters → sockets �
 checks.
 """
 
-from pathlib import Path
 
-from pysips import modules
 from pysips.errors import BadName, Complaint, ConfigError, ModuleError, Place
 from pysips.script import check, compile, config, parse, source
 from pysips.script.sockets import BadValue, SocketWish, parse_listener
@@ -57,8 +55,7 @@ def load_modules(program: Program, complaints: list[Complaint]) -> None:
     registry = program.registry
     registry.add("core", Core())
     for path in program.config.module_paths:
-        if Path(path).is_dir() and path not in modules.__path__:
-            modules.__path__.append(path)
+        registry.search(path)
     for step in program.config.steps:
         try:
             if isinstance(step, config.LoadModule):

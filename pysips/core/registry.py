@@ -5,6 +5,7 @@ It is the script's `Catalogue`: every function, variable and transformation that
 
 import importlib
 import importlib.util
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -45,6 +46,12 @@ class Registry:
         self.started: list[Module] = []
 
     # -- loading
+
+    def search(self, path: str) -> None:
+        """`mpath`: look for modules in this folder, too. One with C modules of OpenSIPS does no harm."""
+        folders = importlib.import_module(MODULES).__path__
+        if os.path.isdir(path) and path not in folders:
+            folders.append(path)
 
     def load(self, name: str) -> Module:
         """Load a module by its plain name ("tm"); raises ModuleError when it is not there or loaded already."""
