@@ -16,14 +16,26 @@ from typing import Annotated, Any, NewType
 
 from pysips.core.branches import contacts
 from pysips.core.context import BRANCH, FAILURE, Context
-from pysips.core.exports import Json, MiError, Module, Route, Static, Var, Where, function, mi, param, variable
+from pysips.core.exports import (
+    Json,
+    MiError,
+    Module,
+    Route,
+    Static,
+    Value,
+    Var,
+    VariableSpec,
+    Where,
+    function,
+    mi,
+    param,
+    variable,
+)
 from pysips.core.forward import Hop, destination
 from pysips.core.hooks import Taker
 from pysips.core.log import log
 from pysips.core.services import Promise
 from pysips.errors import ModuleError, SipError
-from pysips.script.catalogue import VariableSpec
-from pysips.script.values import Value
 from pysips.sip.rewrite import header_lines, is_one_line
 
 from . import inject, local, management, variables

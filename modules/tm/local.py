@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final, final
 
 from pysips.core.branches import Branch
 from pysips.core.context import LOCAL, Context
+from pysips.core.exports import Value
 from pysips.core.forward import hop_of, socket_for
 from pysips.core.services import FAILED, RELIABLE, Peer, Promise, Socket, Target
 from pysips.errors import SipError
-from pysips.script.values import Value
 from pysips.sip import build
 from pysips.sip.headers import is_token
 from pysips.sip.message import read

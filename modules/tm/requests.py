@@ -25,7 +25,7 @@ from .forking import (
     never_sent,
 )  # fmt: skip
 from .replies import Replies, is_accepted
-from .table import OURSELVES, PLAN, Plan, Transaction, complete, request_key
+from .table import OURSELVES, PLAN, Plan, Transaction, complete
 
 # What `newtran` answers beside 1 (new) and 0 (a retransmission, or an ACK that ends here).
 PASSING_ACK: Final = 2  # the ACK of a 2xx: to be sent on without state
@@ -74,7 +74,7 @@ class Requests:
         table = self.table
         if message.method == "ACK":
             return self.ack(ctx)
-        key = request_key(message, message.method, table.settings)
+        key = table.key_of(message, message.method)
         found = table.servers.get(key)
         if found is not None:
             self.replies.again(found)

@@ -18,13 +18,14 @@ from mypy_extensions import mypyc_attr
 
 from pysips.core.branches import Branch
 from pysips.core.context import Context
+from pysips.core.exports import Value
 from pysips.core.services import RELIABLE, Peer, Services, Target, Timer
 from pysips.core.stats import Counter, Statistics
 from pysips.errors import SipError
-from pysips.script.values import Value
 from pysips.sip.edits import Edits
-from pysips.sip.headers import FROM, TO
+from pysips.sip.headers import CALL_ID, CSEQ, FOLD, FROM, TO, VIA
 from pysips.sip.message import Message
+from pysips.sip.text import number
 from pysips.sip.transaction import (
     CALLING,
     EVENTS,
@@ -39,6 +40,7 @@ from pysips.sip.transaction import (
 )
 
 COOKIE: Final = "z9hG4bK"
+MOST_CSEQ: Final = 2**31 - 1
 
 NOBODY: Final = -1  # `relayed`: nothing was sent upstream
 OURSELVES: Final = -2  # `relayed`: the last reply was made here
@@ -265,8 +267,8 @@ class Client(Timer):
 class Transaction(Timer):
     """See the file's head.
 
-    Who: key, by which requests find it; ctx, the run of the request; message; method; peer, where replies go; id; local:
-    replies stay here (a request of ours, or a replica).
+    Who: key, by which requests find it; ctx, the run of the request; message; method; peer, where replies go; id;
+    local: replies stay here (a request of ours, or a replica).
     Where it stands: state of the server machine in sip/transaction.py; status and bytes (last) of the last reply sent;
     relayed: by which client; clients, from `first` on those of the newest t_relay (the older ones are all final);
     picked: whose failure was chosen; accepting: a 2xx made here is repeated until its ACK; cancelled; forwarded.
@@ -354,8 +356,8 @@ class Table:
     """All transactions of a worker. See `request_key`, `dialog_key`; clients are found by our branch."""
 
     __slots__ = (
-        "branch_counter", "branch_seed", "clients", "dialogs", "id_counter", "machine", "observers", "servers",
-        "services", "settings", "stats",
+        "asked", "asked_dialog", "asked_key", "branch_counter", "branch_seed", "clients", "dialogs", "id_counter",
+        "machine", "observers", "servers", "services", "settings", "stats",
     )  # fmt: skip
 
     def __init__(self, services: Services, settings: Settings, stats: Stats) -> None:
@@ -367,6 +369,9 @@ class Table:
         self.clients: dict[str, Client] = {}
         self.dialogs: dict[str, Transaction] = {}
         self.observers: list[Observer] = []
+        self.asked: Message | None = None
+        self.asked_key: str = ""
+        self.asked_dialog: str = ""
         self.branch_counter: int = 0
         self.branch_seed: str = ""
         self.id_counter: int = 0
@@ -383,13 +388,29 @@ class Table:
 
     # -- finding
 
+    def key_of(self, message: Message, method: str) -> str:
+        """The key of a message; a script asks for the same one several times (t_check_trans, t_relay)."""
+        if message is not self.asked:
+            self.asked = message
+            self.asked_key = request_key(message, self.settings)
+            self.asked_dialog = ""
+        return self.asked_key + method
+
+    def dialog_of(self, message: Message) -> str:
+        """The dialog key of a message, remembered likewise."""
+        if message is not self.asked:
+            self.key_of(message, "")
+        if not self.asked_dialog:
+            self.asked_dialog = dialog_key(message)
+        return self.asked_dialog
+
     def of_request(self, message: Message, method: str) -> Transaction | None:
         """The transaction of a request with that method: a retransmission's own, an ACK's or a CANCEL's INVITE."""
-        return self.servers.get(request_key(message, method, self.settings))
+        return self.servers.get(self.key_of(message, method))
 
     def of_dialog(self, message: Message) -> Transaction | None:
         """The INVITE transaction that an ACK of a 2xx belongs to (section 13.2.2.4)."""
-        found = self.dialogs.get(dialog_key(message))
+        found = self.dialogs.get(self.dialog_of(message))
         if found is None or found.status < 200 or found.status > 299:
             return None
         return found if found.message.from_tag() == message.from_tag() else None
@@ -416,7 +437,7 @@ class Table:
         made.key = key
         self.servers[key] = made
         if made.invite:
-            made.dialog_key = dialog_key(ctx.message)
+            made.dialog_key = self.dialog_of(ctx.message)
             self.dialogs[made.dialog_key] = made
         if ctx.extra is not None:
             plan: Plan | None = ctx.extra.get(PLAN)
@@ -483,45 +504,59 @@ def is_reliable(proto: str) -> bool:
     return proto in RELIABLE
 
 
-def sent_by(message: Message) -> str:
-    """Host and port of the topmost Via as they stand there."""
-    a, b = message.top_via_span()
+def request_key(message: Message, settings: Settings) -> str:
+    """What names a transaction, but for the method (section 17.2.3): branch and sent-by, or what RFC 2543 had instead.
+
+    Raises SipError(400) for a request that lacks what it takes.
+    """
     text = message.text
-    i = text.find(" ", a, b)
-    j = text.find(";", a, b)
-    if j < 0:
-        j = b
-    if a < i < j and text.find(" ", i + 1, j) < 0 and text.find("\n", a, j) < 0 and text.find("\t", a, j) < 0:
-        return text[i + 1 : j]
+    kinds = message.kinds
+    k = kinds.find(VIA, 1)
+    if k > 0 and kinds[k + 1 : k + 2] != FOLD:
+        a = message.starts[k]
+        b = message.starts[k + 1]
+        i = text.find(";branch=" + COOKIE, a, b)
+        if i > 0 and text.find(",", a, b) < 0 and text.find('"', a, b) < 0:
+            j = text.find(";", i + 8, b)
+            end = text.find(";", a, b)
+            return text[i + 8 : j if j > 0 else b - 2] + text[text.rfind(" ", a, end) : end] + " "
+    return careful_key(message, settings)
+
+
+def careful_key(message: Message, settings: Settings) -> str:
+    """The same for a Via that is not plain, and for clients of RFC 2543."""
     via = message.top_via()
-    return via.host + ":" + str(via.port) if via.port else via.host
-
-
-def request_key(message: Message, method: str, settings: Settings) -> str:
-    """What names a transaction (section 17.2.3). Raises SipError(400) for a request that lacks what it takes."""
-    branch = message.branch()
+    branch = via.branch
     if branch.startswith(COOKIE):
-        return branch + " " + sent_by(message) + " " + method
-    key = message.call_id() + " " + str(message.cseq()[0]) + " " + message.from_tag() + " " + method
+        sent_by = via.host if via.port is None else via.host + ":" + str(via.port)
+        return branch + " " + sent_by + " "
+    key = message.call_id() + " " + str(message.cseq()[0]) + " " + message.from_tag() + " "
     if settings.ruri_matching:
-        key += " " + message.uri
+        key += message.uri + " "
     if settings.via1_matching:
         a, b = message.top_via_span()
-        key += " " + message.text[a:b]
+        key += message.text[a:b] + " "
     return key
 
 
 def dialog_key(message: Message) -> str:
-    """What an INVITE and the ACK of its 2xx have in common."""
-    value = message.value("C")
+    """What an INVITE and the ACK of its 2xx have in common: Call-ID and CSeq number."""
+    value = message.value(CSEQ)
     return message.call_id() + " " + value[: value.find(" ")]
 
 
 def complete(message: Message) -> bool:
     """Whether a request has the headers without which there is no transaction: Via, From, To, Call-ID, CSeq."""
     kinds = message.kinds
-    if kinds.find("V") < 0 or kinds.find(FROM) < 0 or kinds.find(TO) < 0 or kinds.find("I") < 0:
+    if kinds.find(VIA, 1) < 0 or kinds.find(FROM, 1) < 0 or kinds.find(TO, 1) < 0 or kinds.find(CALL_ID, 1) < 0:
         return False
+    k = kinds.find(CSEQ, 1)
+    if k < 0:
+        return False
+    a = message.starts[k]
+    text = message.text
+    if text.startswith("CSeq: ", a) and number(text[a + 6 : text.find(" ", a + 6)], MOST_CSEQ) is not None:
+        return True
     try:
         message.cseq()
     except SipError:

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pysips.core.context import BRANCH, FAILURE, REPLY, REQUEST, Context
+from pysips.core.exports import Getter, Index, Inner, Setter, Value, VariableSpec, number_of
 from pysips.core.services import Services
 from pysips.errors import BadName
-from pysips.script.catalogue import Getter, Index, Inner, Setter, VariableSpec
-from pysips.script.values import Value, number_of
 
 from .table import Client, Transaction, plan_of
 
