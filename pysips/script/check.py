@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from pysips.errors import BadName, Complaint, Place
 
-from . import arguments, formats, nodes, support
-from .catalogue import ROUTE_WORDS, Catalogue, FunctionSpec, Route
+from . import arguments, formats, nodes, operations, reach
+from .catalogue import ROUTE_WORDS, Catalogue, FunctionSpec
 from .complaints import cure_for, did_you_mean
 from .regex import BadRegex, compile_ere
 from .waits import Key, called_key, key_of
@@ -55,12 +55,11 @@ class Check:
     def run(self) -> None:
         for block in self.script.routes:
             self.heading(block)
-        kinds = self.kinds_by_route()
         for block in self.script.routes:
             for one in nodes.walk(block.body):
                 self.node(one)
             self.breaks(block.body, 0)
-            self.allowed(block, kinds)
+        self.complaints += reach.complaints(self.script, self.defined, self.catalogue)
 
     # -- headings
 
@@ -88,56 +87,6 @@ class Check:
         if not block.body:
             self.complain(block.place, "a route needs at least one statement", "a ';' alone is one")
 
-    # -- routes that reach each other
-
-    def kinds_by_route(self) -> dict[Key, dict[Route, str]]:
-        """For each route the kinds of blocks that it runs in, and by which block it gets there."""
-        found: dict[Key, dict[Route, str]] = {}
-        resumed = {
-            called_key(one.resume)
-            for block in self.script.routes
-            for one in nodes.walk(block.body)
-            if isinstance(one, nodes.Async | nodes.Launch) and one.resume is not None
-        }
-        for block in self.script.routes:
-            key = key_of(block)
-            if key[0] != "route" or key[1] == "" or key in resumed:
-                shown = f"{key[0]}[{key[1]}]" if key[1] else key[0]
-                self.reach(key, ROUTE_WORDS.get(block.kind, Route.REQUEST), shown, found)
-        return found
-
-    def reach(self, start: Key, kind: Route, by: str, found: dict[Key, dict[Route, str]]) -> None:
-        waiting = [start]
-        while waiting:
-            key = waiting.pop()
-            kinds = found.setdefault(key, {})
-            if kind in kinds or key not in self.defined:
-                continue
-            kinds[kind] = by
-            for one in nodes.walk(self.defined[key].body):
-                if isinstance(one, nodes.RouteCall) and (name := formats.fixed_name(one.target)) is not None:
-                    waiting.append(called_key(name))
-
-    def allowed(self, block: nodes.RouteBlock, kinds: dict[Key, dict[Route, str]]) -> None:
-        """Each function of a route against the kinds of blocks that the route runs in."""
-        key = key_of(block)
-        own = ROUTE_WORDS.get(block.kind, Route.REQUEST)
-        running = kinds.get(key) or {own: ""}
-        for one in nodes.walk(block.body):
-            spec = self.catalogue.function(one.name) if isinstance(one, nodes.Call) else None
-            if spec is None or not isinstance(one, nodes.Call):
-                continue
-            for kind, by in running.items():
-                if not spec.routes & kind:
-                    self.forbidden(one, spec, kind, by if block.kind == "route" and block.name else "")
-
-    def forbidden(self, call: nodes.Call, spec: FunctionSpec, kind: Route, by: str) -> None:
-        words = [word for word, known in ROUTE_WORDS.items() if spec.routes & known]
-        where = next(word for word, known in ROUTE_WORDS.items() if known is kind)
-        reached = f": {by} reaches it by route()" if by else ""
-        message = f"command <{call.name}> is not allowed in {where}{reached}"
-        self.complain(call.place, message, f"it may stand in {', '.join(words)}")
-
     # -- single nodes
 
     def node(self, one: nodes.Node) -> None:
@@ -157,7 +106,7 @@ class Check:
             case nodes.Switch():
                 self.switch(one)
             case nodes.Async():
-                self.resume(one.place, one.resume)
+                self.begin(one)
             case nodes.Launch():
                 self.launch(one)
             case nodes.Return():
@@ -202,7 +151,7 @@ class Check:
                 self.complain(compare.right.place, str(problem))
         elif isinstance(compare.right, nodes.Address):
             try:
-                support.network_of(compare.right.text)
+                operations.network_of(compare.right.text)
             except ValueError:
                 self.complain(compare.right.place, f"{compare.right.text} is no IP address or network")
         if isinstance(compare.right, nodes.Null | nodes.Address) and compare.operator not in ("==", "!="):
@@ -273,6 +222,12 @@ class Check:
 
     def resume(self, place: Place, name: str) -> None:
         self.route_name(place, "route", name)
+
+    def begin(self, begun: nodes.Async) -> None:
+        """async() makes a transaction."""
+        self.resume(begun.place, begun.resume)
+        if "tm" not in self.catalogue.modules():
+            self.complain(begun.place, "async() needs module tm", 'loadmodule "tm.so"')
 
     def launch(self, launch: nodes.Launch) -> None:
         if launch.resume is not None:

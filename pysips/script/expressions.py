@@ -10,7 +10,7 @@ import ast
 
 from pysips.errors import Place
 
-from . import formats, nodes, pyast, support
+from . import formats, nodes, operations, pyast, support
 from .arguments import Arguments, matched
 from .facts import Facts
 from .names import Names, is_plain_var
@@ -256,7 +256,7 @@ class Expressions:
             case nodes.Text():
                 return self.text_comparison(read, sign, right.text), False
             case nodes.Address():
-                network = self.names.bind("net", support.network_of(right.text), right.text)
+                network = self.names.bind("net", operations.network_of(right.text), right.text)
                 return call(attribute("op", "in_network"), read, network, constant(sign == "!="), where), True
         other = self.names.read(right)
         if sign in ("=~", "!~"):
@@ -270,7 +270,7 @@ class Expressions:
             return made if sign == "=~" else pyast.negated(made)
         low = constant(support.folded(text))
         if sign not in ("==", "!="):
-            order = self.names.bind("order", support.ORDERS[sign], sign)
+            order = self.names.bind("order", operations.ORDERS[sign], sign)
             made = call("ordered", read, order, low)
             return made
         kept = self.arguments.temporary()
@@ -279,12 +279,13 @@ class Expressions:
 
 
 def may_fail(value: ast.expr) -> bool:
-    """Whether the code of a value can give FAILED."""
+    """Whether the code of a value can give FAILED: operations can, and comparisons."""
     if not isinstance(value, ast.Call):
         return False
-    return (isinstance(value.func, ast.Attribute) and ast.unparse(value.func).startswith("op.")) or (
-        isinstance(value.func, ast.Name) and value.func.id == "as_value"
-    )
+    function = value.func
+    if isinstance(function, ast.Attribute):
+        return isinstance(function.value, ast.Name) and function.value.id == "op"
+    return isinstance(function, ast.Name) and function.id == "as_value"
 
 
 def aborts(node: nodes.Expression) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from . import formats, nodes, pyast, support
 from .catalogue import Catalogue, FunctionSpec, Var
+from .operations import Operations
 from .values import number_of, printed, text_of
 
 HELPERS: Final[tuple[Callable[..., Any], ...]] = (
@@ -25,7 +26,7 @@ class Names:
     def __init__(self, catalogue: Catalogue, tell: support.Tell) -> None:
         self.catalogue = catalogue
         self.globals: dict[str, Any] = {helper.__name__: helper for helper in HELPERS}
-        self.globals |= {"op": support.Operations(tell), "FAILED": support.FAILED, "ONCE": support.ONCE, "tell": tell}
+        self.globals |= {"op": Operations(tell), "FAILED": support.FAILED, "ONCE": support.ONCE, "tell": tell}
         self.known: dict[object, str] = {}
         self.taken: dict[str, int] = {}
         self.variables: dict[tuple[object, ...], Var] = {}

@@ -264,7 +264,6 @@ def test_every_kind_of_route_has_a_word() -> None:
 
 
 def test_a_thousand_lines_take_less_than_half_a_second() -> None:
-    parse.grammar.cache_clear()
     block = (
         '\tif (is_method("INVITE") && $rU == "bob") {\n\t\t$var(x) = $var(x) + 1;\n'
         '\t\txlog("L_INFO", "call of $rU to $ru");\n\t}\n'
@@ -272,6 +271,10 @@ def test_a_thousand_lines_take_less_than_half_a_second() -> None:
     routes = [f"route[r{number}] {{\n{block * 4}\troute(r{number + 1});\n}}\n" for number in range(54)]
     text = "".join(routes) + "route[r54] { exit; }\n"
     assert text.count("\n") >= 1000
-    before = time.process_time()
-    compiled(text)
-    assert time.process_time() - before < 0.5
+    taken = []
+    for _ in range(3):  # the least of three: other work on the machine only adds
+        parse.grammar.cache_clear()
+        before = time.process_time()
+        compiled(text)
+        taken.append(time.process_time() - before)
+    assert min(taken) < 0.5
