@@ -146,9 +146,9 @@ class UsrLoc(Module):
     # -- management
 
     @mi("ul_dump", full="usrloc:dump")
-    def dump(self, brief: int = 0) -> Json:
+    async def dump(self, brief: int = 0) -> Json:
         """All AoRs of all tables; brief: without their contacts."""
-        return self.commands.dump(brief != 0)
+        return await self.commands.dump(brief != 0)
 
     @mi("ul_show_contact", full="usrloc:show_contact")
     def show_contact(self, table_name: str, aor: str) -> Json:

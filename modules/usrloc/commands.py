@@ -1,5 +1,7 @@
 """usrloc's management commands: what people ask the location tables, and tell them."""
 
+import asyncio
+
 from pysips.core.branches import q_text
 from pysips.core.exports import Json, MiError
 from pysips.core.flags import FlagNames
@@ -29,21 +31,21 @@ class Commands:
 
     # -- what is there
 
-    def dump(self, brief: bool) -> Json:
-        """All tables."""
-        tables: list[Json] = [
-            {"name": domain.name, "hash_size": 1 << self.hash_size, "AORs": self.aors(domain, brief)}
-            for domain in self.location.domains.values()
-        ]
-        return {"Domains": tables}
+    async def dump(self, brief: bool) -> Json:
+        """All tables; others run between the pages."""
+        shown: list[Json] = []
+        for domain in list(self.location.domains.values()):
+            aors = await self.aors(domain, brief)
+            shown.append({"name": domain.name, "hash_size": 1 << self.hash_size, "AORs": aors})
+        return {"Domains": shown}
 
-    def aors(self, domain: Domain, brief: bool) -> Json:
+    async def aors(self, domain: Domain, brief: bool) -> Json:
         """All AoRs of a table, some hundred a read."""
-        tables = self.location.services.tables
+        services = self.location.services
         shown: list[Json] = []
         after = domain.prefix
         while True:
-            found = tables.scan(RECORDS, after)
+            found = services.tables.scan(RECORDS, after)
             for key, data in found:
                 if not key.startswith(domain.prefix):
                     return shown
@@ -51,6 +53,7 @@ class Commands:
             if not found:
                 return shown
             after = found[-1][0]
+            await services.offload.spawn(asyncio.sleep(0))
 
     def show_contact(self, table_name: str, aor: str) -> Json:
         """One AoR."""

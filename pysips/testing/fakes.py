@@ -20,13 +20,13 @@ from pysips.core.services import (
     Promise,
     Resolver,
     Services,
-    Tables,
     Target,
     Timer,
     Timers,
-    Transaction,
     Watcher,
 )  # fmt: skip
+
+from .tables import MemoryTable
 
 EPOCH = 1_700_000_000.0
 DEFAULT_PORTS = {"tls": 5061, "wss": 443, "ws": 80}
@@ -157,57 +157,8 @@ class FakeResolver(Resolver):
             promise.complete(targets)
 
 
-class MemoryTable(Tables):
-    """The shared tables in a dictionary."""
-
-    def __init__(self) -> None:
-        self.records: dict[tuple[bytes, bytes], bytes] = {}
-
-    def get(self, kind: bytes, key: bytes) -> bytes | None:
-        return self.records.get((kind, key))
-
-    def put(self, kind: bytes, key: bytes, value: bytes) -> None:
-        self.records[kind, key] = value
-
-    def delete(self, kind: bytes, key: bytes) -> bool:
-        return self.records.pop((kind, key), None) is not None
-
-    def begin(self) -> Transaction:
-        return MemoryTransaction(self)
-
-    def scan(self, kind: bytes, after: bytes = b"", most: int = 500) -> list[tuple[bytes, bytes]]:
-        keys = sorted(key for each, key in self.records if each == kind and key > after)
-        return [(key, self.records[kind, key]) for key in keys[:most]]
-
-    def count(self, kind: bytes) -> int:
-        return sum(each == kind for each, _ in self.records)
-
-
-class MemoryTransaction(Transaction):
-    """Writes are seen by the transaction itself at once, by others after `commit`."""
-
-    def __init__(self, table: MemoryTable) -> None:
-        self.table = table
-        self.records = dict(table.records)
-
-    def get(self, kind: bytes, key: bytes) -> bytes | None:
-        return self.records.get((kind, key))
-
-    def put(self, kind: bytes, key: bytes, value: bytes) -> None:
-        self.records[kind, key] = value
-
-    def delete(self, kind: bytes, key: bytes) -> bool:
-        return self.records.pop((kind, key), None) is not None
-
-    def commit(self) -> None:
-        self.table.records = self.records
-
-    def abort(self) -> None:
-        self.records = dict(self.table.records)
-
-
 class FakeOffload(Offload):
-    """Calls at once, in place."""
+    """Calls at once, in place; a task that only lets others run (`asyncio.sleep(0)`) goes on at once."""
 
     def run(self, work: Callable[..., Any], *arguments: Any) -> Promise:
         promise = Promise()
@@ -221,7 +172,8 @@ class FakeOffload(Offload):
         promise = Promise()
         steps = work.__await__()
         try:
-            next(steps)
+            while next(steps) is None:
+                pass
         except StopIteration as end:
             promise.complete(end.value)
         except Exception as problem:

@@ -8,7 +8,7 @@ Key = tuple[bytes, bytes]
 class MemoryTransaction(Transaction):
     """Changes that are put by until `commit`. A second one before that is a mistake, since it would wait for ever."""
 
-    def __init__(self, tables: "MemoryTables") -> None:
+    def __init__(self, tables: "MemoryTable") -> None:
         assert tables.writer is None, "a transaction inside of a transaction"
         tables.writer = self
         self.tables = tables
@@ -42,7 +42,7 @@ class MemoryTransaction(Transaction):
         self.tables.writer = None
 
 
-class MemoryTables(Tables):
+class MemoryTable(Tables):
     """is_full: let every change fail with TablesFull; commits: how many transactions took effect."""
 
     def __init__(self) -> None:

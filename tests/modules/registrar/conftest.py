@@ -15,7 +15,7 @@ from pysips.core.stats import Statistics
 from pysips.errors import ModuleError
 from pysips.script.values import Value
 from pysips.sip.message import read
-from pysips.testing.tables import MemoryTables
+from pysips.testing.tables import MemoryTable
 
 NOW = 1_700_000_000
 
@@ -73,7 +73,7 @@ class Rig:
 
     def __init__(self, *params: tuple[str, str, int | str]) -> None:
         self.services = Services()
-        self.services.tables = self.tables = MemoryTables()
+        self.services.tables = self.tables = MemoryTable()
         self.services.clock = self.clock = StoppedClock()
         self.services.network = self.network = Connections()
         self.services.resolver = self.hosts = Hosts()

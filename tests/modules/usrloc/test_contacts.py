@@ -16,7 +16,7 @@ from pysips.modules.usrloc.contacts import (
 )
 from pysips.modules.usrloc.matching import NONE
 from pysips.modules.usrloc.records import Contact
-from pysips.testing.tables import MemoryTables
+from pysips.testing.tables import MemoryTable
 
 NOW = 1_700_000_000
 
@@ -41,12 +41,12 @@ class Listener(Follower):
 
 
 @pytest.fixture
-def tables() -> MemoryTables:
-    return MemoryTables()
+def tables() -> MemoryTable:
+    return MemoryTable()
 
 
 @pytest.fixture
-def location(tables: MemoryTables) -> Location:
+def location(tables: MemoryTable) -> Location:
     services = Services()
     services.tables = tables
     services.clock = StoppedClock()
@@ -97,13 +97,13 @@ def test_nothing_changes_before_the_commit(location: Location) -> None:
     assert uris(location) == ["sip:a@h"]
 
 
-def test_a_commit_without_changes_writes_nothing(location: Location, tables: MemoryTables) -> None:
+def test_a_commit_without_changes_writes_nothing(location: Location, tables: MemoryTable) -> None:
     location.open(location.domain("location"), "alice@h").commit()
     assert tables.commits == 0
     assert tables.writer is None
 
 
-def test_counts(location: Location, tables: MemoryTables) -> None:
+def test_counts(location: Location, tables: MemoryTable) -> None:
     domain = location.domain("location")
     insert(location, contact("sip:a@h"), contact("sip:b@h"))
     insert(location, contact("sip:a@h"), aor="bob@h")
@@ -119,7 +119,7 @@ def test_counts(location: Location, tables: MemoryTables) -> None:
     assert location.counts(location.domain("other")) == (0, 0)
 
 
-def test_a_full_table_changes_nothing(location: Location, tables: MemoryTables) -> None:
+def test_a_full_table_changes_nothing(location: Location, tables: MemoryTable) -> None:
     tables.is_full = True
     work = location.open(location.domain("location"), "alice@h")
     work.insert(contact("sip:a@h"))
@@ -130,7 +130,7 @@ def test_a_full_table_changes_nothing(location: Location, tables: MemoryTables) 
     assert location.counts(location.domain("location")) == (0, 0)
 
 
-def test_a_record_that_cannot_be_read_does_not_lock_the_table(location: Location, tables: MemoryTables) -> None:
+def test_a_record_that_cannot_be_read_does_not_lock_the_table(location: Location, tables: MemoryTable) -> None:
     tables.put(b"L", b"location\0alice@h", b"nonsense")
     with pytest.raises(Exception, match=r"MessagePack|array"):
         location.open(location.domain("location"), "alice@h")

@@ -7,7 +7,7 @@ from pysips.core.stats import Statistics
 from pysips.modules.usrloc.contacts import Location
 from pysips.modules.usrloc.expiry import SLICE, Expiry
 from pysips.modules.usrloc.records import Contact
-from pysips.testing.tables import MemoryTables
+from pysips.testing.tables import MemoryTable
 
 NOW = 1_700_000_000
 
@@ -26,7 +26,7 @@ class MovingClock(Clock):
 class Table:
     def __init__(self) -> None:
         services = Services()
-        services.tables = self.tables = MemoryTables()
+        services.tables = self.tables = MemoryTable()
         services.clock = self.clock = MovingClock()
         self.location = Location(services)
         self.expired = Statistics().counter("usrloc", "location-expires")

@@ -1,6 +1,7 @@
 """The module: its commands, events, statistics and key-value stores."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 import pytest
@@ -13,7 +14,8 @@ from pysips.core.services import Clock, Services, Socket
 from pysips.core.stats import Statistics
 from pysips.errors import BadName, ModuleError
 from pysips.modules.usrloc.records import Contact
-from pysips.testing.tables import MemoryTables
+from pysips.testing.fakes import FakeOffload
+from pysips.testing.tables import MemoryTable
 
 NOW = 1_700_000_000
 
@@ -35,13 +37,21 @@ class FakeProgram:
         self.events = Events()
 
 
+def answered(command: Coroutine[Any, None, Any]) -> Any:
+    """The answer of a command that only waits for what is there at once."""
+    with pytest.raises(StopIteration) as ended:
+        command.send(None)
+    return ended.value.value
+
+
 class UsrLoc:
     """The loaded module with one table, "location"."""
 
     def __init__(self, *params: tuple[str, int | str]) -> None:
         services = Services()
-        services.tables = self.tables = MemoryTables()
+        services.tables = self.tables = MemoryTable()
         services.clock = self.clock = MovingClock()
+        services.offload = FakeOffload()
         services.sockets += [Socket(0, "udp", "10.0.0.1", 5060), Socket(1, "tcp", "::1", 5060, "sip.example.com")]
         self.services = services
         self.registry = Registry(services, Statistics())
@@ -57,7 +67,8 @@ class UsrLoc:
         self.commands = {spec.full: spec for spec in self.registry.mi_commands()}
 
     def ask(self, name: str, **arguments: Any) -> Any:
-        return self.commands["usrloc:" + name].call(**arguments)
+        answer = self.commands["usrloc:" + name].call(**arguments)
+        return answered(answer) if inspect.iscoroutine(answer) else answer
 
     def error(self, name: str, **arguments: Any) -> tuple[int, str]:
         with pytest.raises(MiError) as failed:
