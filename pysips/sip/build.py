@@ -51,7 +51,7 @@ def reply(
                 a = end
             marks = None
         line = text[a:b]
-        out.append(line if not message.odd else line.rstrip("\r\n") + "\r\n")
+        out.append(line if not message.odd else line.rstrip(BLANKS) + "\r\n")
         k = kinds.find(VIA, k + 1)
     if 180 <= status < 300:
         k = kinds.find(RECORD_ROUTE, 1)
