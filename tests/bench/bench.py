@@ -121,7 +121,8 @@ def main() -> int:
         runs = collect(servers, args)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run(["git", "-C", str(ROOT), "worktree", "prune"], check=False)
+        if args.commit:
+            subprocess.run(["git", "-C", str(ROOT), "worktree", "prune"], check=False)
     print(table(runs, list(servers)))
     return 0 if all(any(run.clean for run in results) for results in runs.values()) else 1
 

@@ -116,7 +116,8 @@ def read_counts(path: Path, load: Load) -> None:
     """The last line of SIPp's statistics."""
     if not path.exists():
         return
-    rows = list(csv.DictReader(path.open(encoding="ascii", errors="replace"), delimiter=";"))
+    with path.open(encoding="ascii", errors="replace") as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
     if rows:
         last = rows[-1]
         hours, minutes, seconds, us = [*last["ElapsedTime(C)"].split(":"), "0"][:4]

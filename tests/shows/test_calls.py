@@ -15,7 +15,7 @@ Start = Callable[..., Sipp]
 
 
 def assert_all_well(load: Load, calls: int) -> None:
-    assert (load.ok, load.failed, load.errors) == (calls, 0, [])
+    assert (load.ok, load.failed) == (calls, 0), load.errors
 
 
 def workers(server: Server) -> list[int]:
@@ -61,6 +61,6 @@ def test_cancel_in_the_second_try_of_serial_forking(calls: Server, sipp: Start) 
 def test_100000_users_take_less_than_100_mb(calls: Server, sipp: Start) -> None:
     before = calls.pss_kb()
     users = tuple(f"user{number:06d};1;" for number in range(100_000))
-    assert_all_well(sipp("register", 5080, rate=2500, calls=100_000, users=users).wait(120), 100_000)
+    assert_all_well(sipp("register", 5080, rate=1000, calls=100_000, users=users).wait(200), 100_000)
     assert calls.pss_kb() - before < 100 * 1024
     assert calls.mi("get_statistics", {"statistics": ["registered_users"]}) == {"usrloc:registered_users": 100_000}
