@@ -3,11 +3,12 @@
 Facts:
 - the client may open its pipe after it has asked: we try for 2 s;
 - only a pipe is written to, and only in the reply folder itself: no link is followed;
-- a client that does not read is given up after 5 s.
+- a client that reads nothing for 5 s is given up.
 """
 
 import asyncio
 import errno
+import fcntl
 import json
 import os
 import stat
@@ -22,6 +23,9 @@ from pysips.core.services import Offload
 OPEN_SECONDS: Final = 2.0
 WRITE_SECONDS: Final = 5.0
 PAUSE: Final = 0.01
+PIPE_SIZE: Final = 65536
+WIDE: Final = 1 << 20
+F_SETPIPE_SZ: Final = 1031  # Linux
 MOST_AT_ONCE: Final = 100
 CODES: Final = {-32601: 404, -32602: 400}
 
@@ -93,15 +97,28 @@ class Replies:
 
 
 async def written(pipe: int, data: bytes) -> None:
-    """Write all of it. Raises OSError, also when the client does not read."""
+    """Write all of it. Raises OSError, also when the client reads nothing for WRITE_SECONDS."""
+    left = memoryview(data)
+    if len(left) > PIPE_SIZE:
+        widen(pipe)
     end = time.monotonic() + WRITE_SECONDS
-    while data:
+    while left:
         try:
-            data = data[os.write(pipe, data) :]
+            left = left[os.write(pipe, left) :]
+            end = time.monotonic() + WRITE_SECONDS
+            await asyncio.sleep(0)
         except BlockingIOError:
             if time.monotonic() > end:
                 raise OSError(errno.ETIMEDOUT, "the client does not read") from None
             await asyncio.sleep(PAUSE)
+
+
+def widen(pipe: int) -> None:
+    """Let a pipe hold more, so that a long answer needs fewer rounds; without the right to, it stays as it is."""
+    try:
+        fcntl.fcntl(pipe, F_SETPIPE_SZ, WIDE)
+    except OSError as problem:
+        log.debug("mi_fifo", f"the pipe keeps its size: {problem.strerror}")
 
 
 def spelled(value: Any, indent: str, name: str = "", depth: int = 0) -> list[str]:
