@@ -81,7 +81,7 @@ class Connection(Timer):
         except BlockingIOError:
             return
         except OSError as problem:
-            self.end(reason(problem))
+            self.end(reason(problem), broken=True)
             return
         if not data:
             self.end("the peer closed it")
@@ -145,7 +145,7 @@ class Connection(Timer):
         except BlockingIOError:
             sent = 0
         except OSError as problem:
-            self.end(reason(problem))
+            self.end(reason(problem), broken=True)
             return FAILED
         if sent == len(data):
             return SENT
@@ -181,7 +181,7 @@ class Connection(Timer):
             except BlockingIOError:
                 return
             except OSError as problem:
-                self.end(reason(problem))
+                self.end(reason(problem), broken=True)
                 return
             self.queued -= sent
             if sent < len(data):
@@ -213,8 +213,8 @@ class Connection(Timer):
 
     # -- the end
 
-    def end(self, why: str) -> None:
-        """Close; whoever's bytes did not go out hears of it."""
+    def end(self, why: str, broken: bool = False) -> None:
+        """Close; whoever's bytes did not go out hears of it. broken: what is unanswered stays so."""
         if self.state == CLOSED:
             return
         was = self.state
@@ -226,6 +226,8 @@ class Connection(Timer):
         for _, watcher in waiting:
             if watcher is not None:
                 watcher.send_failed()
+        if broken and was == OPEN:
+            self.tcp.lost(self)
 
 
 def refusal(problem: Unframed) -> bytes:

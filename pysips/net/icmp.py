@@ -23,8 +23,8 @@ UNREACHABLE: Final = frozenset(
 
 
 def read_errors(sock: socket.socket) -> list[tuple[str, int]]:
-    """The peers (numeric host, port) that could not be reached; empties the queue, at most 64 entries a call."""
-    gone = []
+    """The peers (numeric host, port) that could not be reached, each once; takes at most 64 entries off the queue."""
+    gone: dict[tuple[str, int], None] = {}
     for _ in range(AT_ONCE):
         try:
             _data, notes, _flags, peer = sock.recvmsg(0, 512, MSG_ERRQUEUE)
@@ -33,8 +33,8 @@ def read_errors(sock: socket.socket) -> list[tuple[str, int]]:
         if peer and any(
             level in (socket.IPPROTO_IP, socket.IPPROTO_IPV6) and is_gone(note) for level, _, note in notes
         ):
-            gone.append((peer[0], peer[1]))
-    return gone
+            gone[peer[0], peer[1]] = None
+    return list(gone)
 
 
 def is_gone(note: bytes) -> bool:

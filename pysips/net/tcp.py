@@ -75,6 +75,7 @@ class Siblings(Protocol):
     def close_at(self, seat: int, connection: int) -> None: ...
     def keep_at(self, seat: int, connection: int, seconds: int) -> None: ...
     def alias_at(self, seat: int, connection: int, port: int) -> None: ...
+    def gone(self, proto: str, host: str, port: int) -> None: ...
 
 
 @dataclass(slots=True)
@@ -338,14 +339,22 @@ class Tcp:
                 del self.places[one.where.proto, host, port]
                 self.withdraw(one, host, port)
 
+    def lost(self, one: Connection) -> None:
+        """The peer broke a connection: who waits for a first word from there, in any worker, waits in vain."""
+        for host, port in one.keys:
+            self.receiver.unreachable(one.where.proto, host, port)
+            self.siblings.gone(one.where.proto, host, port)
+
     def clear_places(self) -> None:
-        """Whoever had this slot before lost its connections with its life: nobody shall be sent to them."""
+        """Whoever had this slot before lost its connections with its life: nobody shall be sent to them, or wait."""
         after = b""
         while page := self.tables.scan(KIND, after):
             after = page[-1][0]
             for key, value in page:
                 if PLACE.unpack(value)[0] % SLOTS == self.slot:
                     self.tables.delete(KIND, key)
+                    proto, host, port = key.decode("utf-8", "surrogateescape").split(" ")
+                    self.siblings.gone(proto, host, int(port))
 
     # -- names for connections
 

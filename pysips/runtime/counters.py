@@ -20,6 +20,11 @@ STATE: Final = 2
 BORN: Final = 3  # unix seconds
 LIVES: Final = 4  # how many processes sat here so far
 
+# Of the base's row: what management changed for all, so that a replaced process knows; 0: nothing.
+LOG_LEVEL: Final = 0
+SCRIPT_LEVEL: Final = 1
+LEVEL_OFFSET: Final = 100
+
 STARTING: Final = 0
 RUNNING: Final = 1
 STOPPING: Final = 2
@@ -36,6 +41,10 @@ class Board:
     def own(self, row: int) -> "memoryview[int]":
         """BEAT, PID, STATE, BORN, LIVES of a process."""
         return self.cells[row * ROW : row * ROW + OWN]
+
+    def settings(self) -> "memoryview[int]":
+        """LOG_LEVEL, SCRIPT_LEVEL: each plus LEVEL_OFFSET, or 0."""
+        return self.own(self.rows)
 
     def numbers(self, row: int) -> "memoryview[int]":
         """The statistics of a process."""

@@ -39,6 +39,7 @@ ANSWER: Final = 5  # –, number, 1 if more follows; a piece of text
 CLOSE: Final = 6  # –, –, connection
 KEEP: Final = 7  # –, seconds, connection
 ALIAS: Final = 8  # –, port, connection
+GONE: Final = 9  # –, port, –; transport and host
 
 
 class Mailboxes:
@@ -190,6 +191,12 @@ class Handover:
         """Let a connection that `seat` has be found by this port of its peer."""
         self.put(seat, ALIAS, 0, port, connection, b"", MOST_ANSWERS)
 
+    def gone(self, proto: str, host: str, port: int) -> None:
+        """Tell all siblings that a connection broke (that of whoever sat here before, too)."""
+        for seat in range(len(self.outboxes)):
+            if seat != self.seat:
+                self.put(seat, GONE, 0, port, 0, f"{proto} {host}".encode(), MOST_ANSWERS)
+
     def ask(self, seat: int, command: str, seconds: float) -> Promise:
         """A management command to one process; the promise brings its answer's text, None if there was none in time."""
         promise = Promise()
@@ -275,6 +282,10 @@ class Handover:
             self.connections.close(third)
         elif kind == KEEP and self.connections is not None:
             self.connections.keep(third, second)
+        elif kind == GONE:
+            if self.receiver is not None:
+                proto, _, host = body.decode().partition(" ")
+                self.receiver.unreachable(proto, host, second)
         elif kind == ALIAS and self.connections is not None:
             self.connections.alias(third, second)
 

@@ -14,7 +14,7 @@ from pysips.core.exports import Json, MiError, Module, Where, mi
 from pysips.core.log import log
 from pysips.core.stats import Statistics
 
-from .counters import PID
+from .counters import LEVEL_OFFSET, LOG_LEVEL, PID, SCRIPT_LEVEL
 from .mi import Mi
 from .server import Seat, Server
 
@@ -134,6 +134,7 @@ class CoreCommands(Module):
             return {"Processes": await self.levels("log", None, None)}
         changed = await self.levels("log", bounded(level), pid)
         if pid is None:
+            self.server.board.settings()[LOG_LEVEL] = bounded(level) + LEVEL_OFFSET
             return {"New global log level": bounded(level)}
         if not changed:
             raise MiError(404, "Bad PID")
@@ -145,6 +146,7 @@ class CoreCommands(Module):
         if level is None:
             return {"xLog Level": log.script_level}
         await self.levels("xlog", bounded(level), None)
+        self.server.board.settings()[SCRIPT_LEVEL] = bounded(level) + LEVEL_OFFSET
         return {"New xLog level": bounded(level)}
 
     @mi("_level", full="_core:level", where=Where.EACH)

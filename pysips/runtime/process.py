@@ -14,7 +14,17 @@ from pysips.core.log import log
 from pysips.core.services import Clock, Timer
 from pysips.errors import PysipsError
 
-from .counters import BEAT, PID, RUNNING, STATE, STOPPING, SharedCells
+from .counters import (
+    BEAT,
+    LEVEL_OFFSET,
+    LOG_LEVEL,
+    PID,
+    RUNNING,
+    SCRIPT_LEVEL,
+    STATE,
+    STOPPING,
+    SharedCells,
+)  # fmt: skip
 from .handover import Handover
 from .loop import Loop
 from .mi import Mi
@@ -113,6 +123,15 @@ class Process:
         )
         commands.management = self.mi
         services.management = self.mi
+        self.take_levels()
+
+    def take_levels(self) -> None:
+        """The log levels that management chose while somebody else sat here."""
+        settings = self.server.board.settings()
+        if settings[LOG_LEVEL]:
+            log.set_level(settings[LOG_LEVEL] - LEVEL_OFFSET)
+        if settings[SCRIPT_LEVEL]:
+            log.set_script_level(settings[SCRIPT_LEVEL] - LEVEL_OFFSET)
 
     # -- life
 

@@ -82,11 +82,18 @@ class Lines:
     def alias_at(self, seat: int, connection: int, port: int) -> None:
         self.said.append(("alias", seat, connection, port))
 
+    def gone(self, proto: str, host: str, port: int) -> None:
+        self.said.append(("gone", proto, host, port))
+
 
 class Heard(Receiver):
     def __init__(self) -> None:
         self.messages: list[tuple[bytes, Peer]] = []
+        self.gone: list[tuple[str, str, int]] = []
         self.fails = False
+
+    def unreachable(self, proto: str, host: str, port: int) -> None:
+        self.gone.append((proto, host, port))
 
     def receive(self, data: bytes, peer: Peer) -> None:
         self.messages.append((data, peer))
@@ -277,10 +284,11 @@ async def test_a_sibling_may_send_on_ours(one_world: World) -> None:
 
 async def test_connections_that_died_with_a_worker_lead_nobody_astray(one_world: World) -> None:
     tables = one_world.tables
-    tables.put(b"t", b"ours", (5 * SLOTS + 1).to_bytes(8, "little"))
-    tables.put(b"t", b"theirs", (5 * SLOTS + 0).to_bytes(8, "little"))
+    tables.put(b"t", b"tcp 192.0.2.1 5060", (5 * SLOTS + 1).to_bytes(8, "little"))
+    tables.put(b"t", b"tcp 192.0.2.2 5060", (5 * SLOTS + 0).to_bytes(8, "little"))
     one_world.tcp.clear_places()
-    assert list(tables.held) == [b"ttheirs"]
+    assert list(tables.held) == [b"ttcp 192.0.2.2 5060"]
+    assert one_world.lines.said == [("gone", "tcp", "192.0.2.1", 5060)]
 
 
 @pytest.mark.parametrize(
@@ -440,7 +448,17 @@ async def test_a_fault_of_ours_ends_no_connection(one_world: World) -> None:
 async def test_a_reset_ends_the_connection_and_frees_everything(one_world: World) -> None:
     _, writer = await one_world.dial()
     raw = writer.get_extra_info("socket")
+    port = raw.getsockname()[1]
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
     writer.close()
     await until(lambda: not one_world.tcp.connections)
     assert (one_world.tcp.places, one_world.tcp.sources, one_world.tables.held) == ({}, {}, {})
+    assert one_world.heard.gone == [("tcp", "127.0.0.1", port)]
+    assert one_world.lines.said == [("gone", "tcp", "127.0.0.1", port)]
+
+
+async def test_a_connection_that_ends_in_order_frightens_nobody(one_world: World) -> None:
+    _, writer = await one_world.dial()
+    writer.close()
+    await until(lambda: not one_world.tcp.connections)
+    assert one_world.heard.gone == []

@@ -21,6 +21,9 @@ class Heard(Receiver):
             raise RuntimeError("a fault of ours")
         self.messages.append((data, peer))
 
+    def unreachable(self, proto: str, host: str, port: int) -> None:
+        self.gone = (proto, host, port)
+
 
 class Lines:
     """Connections of one process."""
@@ -185,6 +188,15 @@ def test_a_siblings_connection_can_be_closed(pair: tuple[Process, Process]) -> N
     one.line.flush()
     other.line.take()
     assert other.connections.there == set()
+
+
+def test_a_broken_connection_is_told_to_siblings(pair: tuple[Process, Process]) -> None:
+    one, other = pair
+    one.line.gone("tcp", "2001:db8::1", 5061)
+    one.line.flush()
+    other.line.take()
+    assert other.heard.gone == ("tcp", "2001:db8::1", 5061)
+    assert not hasattr(one.heard, "gone")
 
 
 def test_a_siblings_connection_can_be_kept(pair: tuple[Process, Process]) -> None:
