@@ -9,7 +9,7 @@ from pysips.core.log import log
 from pysips.sip.uri import is_plain
 
 from .api import RrApi
-from .loose import follow
+from .loose import Follower
 from .record import RecordRoute, add_param, put, tag_part, user_part
 
 WRITING = Route.REQUEST | Route.FAILURE | Route.BRANCH
@@ -20,6 +20,9 @@ class Rr(Module):
     enable_double_rr: int = param(1, help="Two Record-Routes where a request leaves by another socket.")
     add_username: int = param(0, help="Put the Request-URI's user into Record-Route.")
     enable_socket_mismatch_warning: int = param(1, help="Say so when a second Route names no socket of ours.")
+
+    def configure(self) -> None:
+        self.follower = Follower(bool(self.enable_double_rr), bool(self.enable_socket_mismatch_warning))
 
     @property
     def api(self) -> RrApi:
@@ -65,7 +68,7 @@ class Rr(Module):
     @function("loose_route", routes=Route.REQUEST)
     def loose_route(self, ctx: Context) -> int:
         """Follow the route set: true if it says where the request goes."""
-        return follow(ctx, bool(self.enable_double_rr), bool(self.enable_socket_mismatch_warning))
+        return self.follower.follow(ctx)
 
     @function("check_route_param", routes=Route.REQUEST)
     def check_route_param(self, ctx: Context, expression: re.Pattern[str]) -> int:

@@ -27,6 +27,7 @@ FOLLOWED: Final = 1
 NOT_FOLLOWED: Final = -1
 PARAMS: Final = "rr.params"  # the key of our own Route's parameters in a context's notes
 NAME: Final = "rr:loose_route"
+MOST_KNOWN: Final = 20_000
 
 
 @final
@@ -76,11 +77,13 @@ def uri_params(uri: str) -> str:
 
 def has_param(params: str, name: str) -> bool:
     """Whether `;name` stands in parameters, with or without a value."""
-    params = params.lower()
     at = params.find(name)
+    if at < 0:
+        params = params.lower()
+        at = params.find(name)
     while at >= 0:
-        after = params[at + len(name) : at + len(name) + 1]
-        if after == "" or after == ";" or after == "=":
+        after = at + len(name)
+        if after == len(params) or params[after] == ";" or params[after] == "=":
             return True
         at = params.find(name, at + 1)
     return False
@@ -99,15 +102,11 @@ def is_double(uri: str) -> bool:
 def is_mine(ctx: Context, uri: str) -> bool:
     """Whether a URI names us; its maddr counts before its host."""
     host, port = host_port(uri)
-    params = uri_params(uri)
-    default = 5060
-    if params:
-        low = params.lower()
-        if ";maddr=" in low:
-            host = parse_uri(uri).param("maddr") or host
-        if ";transport=tls" in low:
-            default = 5061
-    if uri.startswith("sips:"):
+    default = 5061 if uri.startswith("sips:") else 5060
+    params = uri_params(uri).lower()
+    if ";maddr=" in params:
+        host = parse_uri(uri).param("maddr") or host
+    if ";transport=tls" in params:
         default = 5061
     mine: bool = ctx.program.is_myself(host, port or default)
     return mine
@@ -159,54 +158,135 @@ def cut(ctx: Context, routes: list[Route], first: int, last: int) -> None:
         at = stop
 
 
-def follow(ctx: Context, double: bool, warn: bool) -> int:
-    """loose_route. double: whether `r2=on` counts; warn: whether a socket that is not found is worth a line."""
-    message = ctx.message
-    if message.kinds.find(ROUTE, 1) < 0:
-        return NOT_FOLLOWED
-    try:
-        routes = routes_of(message)
+@final
+class Follower:
+    """loose_route. double: whether `r2=on` counts; warn: whether a socket that is not found is worth a line.
+
+    known: whether `host:port`, as it stands in plain URIs, names us; that is settled when the script is loaded.
+    """
+
+    __slots__ = ("double", "known", "warn")
+
+    def __init__(self, double: bool, warn: bool) -> None:
+        self.double: bool = double
+        self.warn: bool = warn
+        self.known: dict[str, bool] = {}
+
+    def is_mine(self, ctx: Context, uri: str) -> bool:
+        """Whether a URI names us. A look at the host is enough unless a parameter says more."""
+        a = uri.find("@") + 1
+        if not a:
+            a = 4
+        b = uri.find(";", a)
+        if b >= 0:
+            low = uri.lower()
+            if low.find("=tls", b) >= 0 or low.find("addr", b) >= 0:
+                return is_mine(ctx, uri)
+        if not uri.startswith("sip:"):
+            return is_mine(ctx, uri)
+        if b < 0:
+            b = uri.find("?", a)
+            if b < 0:
+                b = len(uri)
+        place = uri[a:b]
+        mine = self.known.get(place)
+        if mine is None:
+            if len(self.known) >= MOST_KNOWN:
+                self.known.clear()
+            mine = self.known[place] = is_mine(ctx, uri)
+        return mine
+
+    def follow(self, ctx: Context) -> int:
+        """See the file's head."""
+        message = ctx.message
+        k = message.kinds.find(ROUTE, 1)
+        if k < 0:
+            return NOT_FOLLOWED
+        try:
+            has_tag = message.to_tag() != ""
+            if has_tag and self.is_from_strict_router(ctx):
+                return self.after_strict(ctx, routes_of(message))
+            uri = only_route(message, k)
+            if uri and has_tag and self.is_mine(ctx, uri):
+                ctx.note(PARAMS, uri_params(uri))
+                ctx.edits.remove(message.starts[k], message.starts[k + 1])
+                ctx.send_socket = ctx.source.socket
+                return FOLLOWED
+            return self.after_loose(ctx, routes_of(message), has_tag)
+        except SipError as problem:
+            log.error(NAME, "the route set cannot be read: " + problem.reason)
+            return NOT_FOLLOWED
+
+    def is_from_strict_router(self, ctx: Context) -> bool:
+        """Whether the Request-URI is one of our own addresses (and no GRUU, RFC 5627): a strict router put it there."""
+        uri = ctx.request_uri()
+        return uri.startswith("sip") and self.is_mine(ctx, uri) and not has_param(uri_params(uri), ";gr")
+
+    def after_loose(self, ctx: Context, routes: list[Route], in_dialog: bool) -> int:
+        """The hop before us was a loose router."""
         if not routes:
             return NOT_FOLLOWED
-        has_tag = message.to_tag() != ""
-        if has_tag and is_from_strict_router(ctx):
-            return after_strict(ctx, routes, double, warn)
-        return after_loose(ctx, routes, double, warn, has_tag)
-    except SipError as problem:
-        log.error(NAME, "the route set cannot be read: " + problem.reason)
-        return NOT_FOLLOWED
+        uri = routes[0].uri
+        first = 0
+        if self.is_mine(ctx, uri):
+            ctx.note(PARAMS, uri_params(uri))
+            first = 1
+            if self.double and is_double(uri) and len(routes) > 1:
+                leave_by(ctx, routes[1].uri, self.warn)
+                first = 2
+            elif in_dialog:
+                ctx.send_socket = ctx.source.socket
+            if first == len(routes):
+                cut(ctx, routes, first, first)
+                return FOLLOWED if in_dialog else NOT_FOLLOWED
+            uri = routes[first].uri
+        if is_strict(uri):
+            to_strict_router(ctx, routes, first)
+        else:
+            if first:
+                cut(ctx, routes, first, len(routes))
+            ctx.dst = via_maddr(uri)
+        return FOLLOWED
 
-
-def is_from_strict_router(ctx: Context) -> bool:
-    """Whether the Request-URI is one of our own addresses (and no GRUU, RFC 5627): a strict router put it there."""
-    uri = ctx.request_uri()
-    return uri.startswith("sip") and is_mine(ctx, uri) and not has_param(uri_params(uri), ";gr")
-
-
-def after_loose(ctx: Context, routes: list[Route], double: bool, warn: bool, in_dialog: bool) -> int:
-    """The hop before us was a loose router."""
-    uri = routes[0].uri
-    first = 0
-    if is_mine(ctx, uri):
-        ctx.note(PARAMS, uri_params(uri))
-        first = 1
-        two = double and is_double(uri) and len(routes) > 1
-        if two:
-            leave_by(ctx, routes[1].uri, warn)
-            first = 2
-        elif in_dialog:
-            ctx.send_socket = ctx.source.socket
-        if first == len(routes):
-            cut(ctx, routes, first, first)
-            return FOLLOWED if in_dialog else NOT_FOLLOWED
+    def after_strict(self, ctx: Context, routes: list[Route]) -> int:
+        """The hop before us was a strict router: the Request-URI is ours, and the target is the last Route."""
+        if not routes:
+            return NOT_FOLLOWED
+        mine = ctx.request_uri()
+        ctx.note(PARAMS, uri_params(mine))
+        first = 0
+        if self.double and is_double(routes[0].uri) and self.is_mine(ctx, routes[0].uri):
+            leave_by(ctx, routes[0].uri, self.warn)
+            first = 1
+            if len(routes) == 1:
+                cut(ctx, routes, 1, 1)
+                return NOT_FOLLOWED
+        else:
+            leave_by(ctx, mine, self.warn)
         uri = routes[first].uri
-    if is_strict(uri):
-        to_strict_router(ctx, routes, first)
-    else:
-        if first:
-            cut(ctx, routes, first, len(routes))
+        if is_strict(uri):
+            cut(ctx, routes, first + 1, len(routes))
+            ctx.set_uri(via_maddr(uri))
+            return FOLLOWED
+        cut(ctx, routes, first, len(routes) - 1)
         ctx.dst = via_maddr(uri)
-    return FOLLOWED
+        ctx.set_uri(via_maddr(routes[-1].uri))
+        return FOLLOWED
+
+
+def only_route(message: Message, k: int) -> str:
+    """The URI of the Route in line k, if it is plain and the only one; else ""."""
+    kinds = message.kinds
+    if kinds.find(ROUTE, k + 1) >= 0 or (k + 1 < len(kinds) and kinds[k + 1] == FOLD):
+        return ""
+    text = message.text
+    a = message.starts[k]
+    b = message.line_end(k)
+    left = text.find("<", a, b)
+    right = text.find(">", left, b)
+    if left < 0 or right < 0 or text.find(",", a, b) >= 0 or text.find('"', a, b) >= 0:
+        return ""
+    return text[left + 1 : right]
 
 
 def to_strict_router(ctx: Context, routes: list[Route], first: int) -> None:
@@ -216,27 +296,3 @@ def to_strict_router(ctx: Context, routes: list[Route], first: int) -> None:
     cut(ctx, routes, first + 1, len(routes))
     ctx.edits.insert(message.span(last)[1], "Route: <" + ctx.request_uri() + ">\r\n")
     ctx.set_uri(via_maddr(routes[first].uri))
-
-
-def after_strict(ctx: Context, routes: list[Route], double: bool, warn: bool) -> int:
-    """The hop before us was a strict router: the Request-URI is ours, and the target is the last Route."""
-    mine = ctx.request_uri()
-    ctx.note(PARAMS, uri_params(mine))
-    first = 0
-    if double and is_double(routes[0].uri) and is_mine(ctx, routes[0].uri):
-        leave_by(ctx, routes[0].uri, warn)
-        first = 1
-        if len(routes) == 1:
-            cut(ctx, routes, 1, 1)
-            return NOT_FOLLOWED
-    else:
-        leave_by(ctx, mine, warn)
-    uri = routes[first].uri
-    if is_strict(uri):
-        cut(ctx, routes, first + 1, len(routes))
-        ctx.set_uri(via_maddr(uri))
-        return FOLLOWED
-    cut(ctx, routes, first, len(routes) - 1)
-    ctx.dst = via_maddr(uri)
-    ctx.set_uri(via_maddr(routes[-1].uri))
-    return FOLLOWED
