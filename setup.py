@@ -21,7 +21,7 @@ core/flags core/services core/hooks core/branches core/context core/forward core
 runtime/wheel
 net/udp net/network
 modules/rr/record modules/rr/loose
-modules/tm/table modules/tm/forking modules/tm/replies
+modules/tm/table modules/tm/runs modules/tm/forking modules/tm/acks modules/tm/cancel modules/tm/replies modules/tm/requests
 modules/usrloc/contacts modules/usrloc/matching
 modules/registrar/save modules/registrar/lookup modules/registrar/rules modules/registrar/asked modules/registrar/aor
 modules/registrar/bindings modules/registrar/listing modules/registrar/methods

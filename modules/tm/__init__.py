@@ -38,7 +38,7 @@ from pysips.core.services import Promise
 from pysips.errors import ModuleError, SipError
 from pysips.sip.rewrite import header_lines, is_one_line
 
-from . import inject, local, management, variables
+from . import driving, inject, local, management, variables
 from .api import TmApi
 from .asyncs import Asyncs
 from .cancel import cancel_branches, cancel_wanted
@@ -189,7 +189,7 @@ class Tm(Module, Taker, TmApi):
         1, also for a retransmission (answered again) and for a request that was answered 4xx or 5xx here because it
         could not be sent; -1 internal, -2 bad message, -3 no destination, -4 bad address, -6 not sent.
         """
-        return await self.requests.relay(ctx, flags, outbound_proxy)
+        return await driving.relay(self.requests, ctx, flags, outbound_proxy)
 
     @function("t_replicate", routes=Route.REQUEST | Route.FAILURE)
     async def replicate(self, ctx: Context, uri: str, flags: Annotated[RelayFlags, relay_flags] = RelayFlags(0)) -> int:

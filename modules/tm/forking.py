@@ -33,9 +33,17 @@ NO_SOCKET: Final = 7
 NO_DESTINATION: Final = 18
 SEND_FAILED: Final = 477
 UNRESOLVABLE: Final = 476
+BAD_SCHEME: Final = 416
 
 # What t_relay returns for it.
-CODES: Final[dict[int, int]] = {GENERIC: -1, NO_SOCKET: -6, NO_DESTINATION: -3, SEND_FAILED: -6, UNRESOLVABLE: -4}
+CODES: Final[dict[int, int]] = {
+    GENERIC: -1,
+    NO_SOCKET: -6,
+    NO_DESTINATION: -3,
+    SEND_FAILED: -6,
+    UNRESOLVABLE: -4,
+    BAD_SCHEME: -4,
+}
 
 MOST_BRANCHES: Final = 96  # of one transaction, over all its t_relays
 
@@ -168,7 +176,8 @@ class Relay:
         resolver = self.table.services.resolver
         try:
             hop = self.hop if self.hop is not None and not branch.dst else next_hop(branch)
-        except SipError:
+        except SipError as problem:
+            self.error = BAD_SCHEME if problem.status == 416 else UNRESOLVABLE
             return []
         proto = hop.proto
         if not proto and branch.socket is not None:
@@ -181,7 +190,8 @@ class Relay:
         transaction = self.transaction
         client = transaction.building
         if client is None or not targets:
-            self.error = UNRESOLVABLE
+            if self.error != BAD_SCHEME:
+                self.error = UNRESOLVABLE
             return
         client.branch = self.branch
         if len(targets) > 1 and not transaction.no_failover:
@@ -313,6 +323,8 @@ def excuse(error: int) -> tuple[int, str]:
         return 477, "Send failed (477/TM)"
     if error == UNRESOLVABLE:
         return 476, "Unresolvable destination (476/TM)"
+    if error == BAD_SCHEME:
+        return 416, "Unsupported URI Scheme"
     if error == NO_DESTINATION:
         return 500, "No destination available (18/TM)"
     return 500, "Server error occurred (" + str(error) + "/TM)"

@@ -1,13 +1,15 @@
 """Requests from clients: new, repeated, ACK and CANCEL (RFC 3261 sections 9.2, 16.10, 17.2)."""
 
-from typing import Final, final
+from typing import Any, Final, final
+
+from mypy_extensions import mypyc_attr
 
 from pysips.core.answer import reply_peer
-from pysips.core.branches import from_message
+from pysips.core.branches import Branch, from_message
 from pysips.core.context import Context, Ending
 from pysips.core.forward import Hop, next_hop, outgoing, socket_for
 from pysips.core.log import log
-from pysips.core.services import FAILED, Peer
+from pysips.core.services import FAILED, Peer, Target
 from pysips.core.waiting import CANCELLED
 from pysips.errors import SipError
 from pysips.sip.message import Message
@@ -25,7 +27,7 @@ from .forking import (
     never_sent,
 )  # fmt: skip
 from .replies import Replies, is_accepted
-from .table import OURSELVES, PLAN, Plan, Transaction, complete
+from .table import OURSELVES, PLAN, Plan, Table, Transaction, complete
 
 # What `newtran` answers beside 1 (new) and 0 (a retransmission, or an ACK that ends here).
 PASSING_ACK: Final = 2  # the ACK of a 2xx: to be sent on without state
@@ -53,6 +55,104 @@ class Unanswered(Ending):
         self.replies.release(transaction)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Work:
+    """Something that may have to wait: `step` until it answers None, then `end` (see driving.py)."""
+
+    def step(self, brought: Any) -> Any:
+        """Go on with what the last wait brought (None at first); what to await next, or None."""
+        return None
+
+    def end(self) -> int:
+        """Nothing is left to wait for: t_relay's code."""
+        return -1
+
+
+@final
+class RelayWork(Work):
+    """t_relay of a request with a transaction. fresh: it was made for this t_relay."""
+
+    __slots__ = ("ctx", "flags", "fresh", "relay", "requests", "transaction")
+
+    def __init__(
+        self, requests: "Requests", transaction: Transaction, ctx: Context, flags: int, fresh: bool, hop: Hop | None
+    ) -> None:
+        self.requests: Requests = requests
+        self.transaction: Transaction = transaction
+        self.ctx: Context = ctx
+        self.flags: int = flags
+        self.fresh: bool = fresh
+        self.relay: Relay = Relay(transaction, ctx, hop)
+
+    def step(self, brought: Any) -> Any:
+        return self.relay.step(brought)
+
+    def end(self) -> int:
+        requests = self.requests
+        transaction = self.transaction
+        relay = self.relay
+        error = requests.refusal(transaction, self.ctx)  # there may be a CANCEL by now
+        if error:
+            never_sent(relay)
+            return CODES[error]
+        if relay.send():
+            return 1
+        if self.fresh:
+            if not self.flags & NO_AUTO_477:
+                code, reason = excuse(relay.error)
+                if requests.replies.reply(transaction, self.ctx, code, reason) > 0:
+                    return 1
+            self.ctx.when_ended(requests.unanswered)
+        return CODES[relay.error]
+
+
+@final
+class AckWork(Work):
+    """t_relay of the ACK of a 2xx: it goes on without state (section 16.11)."""
+
+    __slots__ = ("asked", "branch", "ctx", "hop", "requests", "targets")
+
+    def __init__(self, requests: "Requests", ctx: Context, hop: Hop | None) -> None:
+        self.requests: Requests = requests
+        self.ctx: Context = ctx
+        self.hop: Hop | None = hop
+        self.branch: Branch = from_message(ctx)
+        self.targets: list[Target] = []
+        self.asked: bool = False
+
+    def step(self, brought: Any) -> Any:
+        if self.asked:
+            self.targets = brought
+            return None
+        branch = self.branch
+        try:
+            hop = self.hop if self.hop is not None and not branch.dst else next_hop(branch)
+        except SipError:
+            return None
+        proto = hop.proto
+        if not proto and branch.socket is not None:
+            proto = branch.socket.proto
+        resolver = self.ctx.services.resolver
+        known = resolver.known(hop.host, hop.port, proto)
+        if known is None:
+            self.asked = True
+            return resolver.ask(hop.host, hop.port, proto)
+        self.targets = known
+        return None
+
+    def end(self) -> int:
+        ctx = self.ctx
+        branch = self.branch
+        services = ctx.services
+        for target in self.targets:
+            socket = socket_for(services, target, branch.socket, ctx.source.socket)
+            if socket is not None:
+                data = outgoing(ctx, branch, socket, self.requests.table.next_branch())
+                if services.network.send(data, Peer(target.proto, target.host, target.port, socket)) != FAILED:
+                    return 1
+        return -6 if self.targets else -4
+
+
 @final
 class Requests:
     """The work on what clients send to a worker."""
@@ -61,7 +161,7 @@ class Requests:
 
     def __init__(self, replies: Replies) -> None:
         self.replies: Replies = replies
-        self.table = replies.table
+        self.table: Table = replies.table
         self.unanswered: Unanswered = Unanswered(replies)
 
     def newtran(self, ctx: Context) -> int:
@@ -145,14 +245,14 @@ class Requests:
 
     # -- t_relay
 
-    async def relay(self, ctx: Context, flags: int, hop: Hop | None) -> int:
-        """See t_relay in __init__.py; hop: the outbound proxy."""
+    def relay(self, ctx: Context, flags: int, hop: Hop | None) -> "Work | int":
+        """Begin t_relay (see __init__.py): its code if it is over, else the work to drive on. hop: outbound proxy."""
         transaction: Transaction | None = ctx.transaction
         fresh = transaction is None
         if fresh:
             made = self.newtran(ctx)
             if made == PASSING_ACK:
-                return await self.pass_ack(ctx, hop)
+                return AckWork(self, ctx, hop)
             if made <= 0:
                 return 1 if made == 0 else -2
             transaction = ctx.transaction
@@ -170,23 +270,7 @@ class Requests:
         error = self.refusal(transaction, ctx)
         if error:
             return CODES[error]
-        work = Relay(transaction, ctx, hop)
-        waiting = work.step(None)
-        while waiting is not None:
-            waiting = work.step(await waiting)
-        error = self.refusal(transaction, ctx)
-        if error:
-            never_sent(work)
-            return CODES[error]
-        if work.send():
-            return 1
-        if fresh and not flags & NO_AUTO_477:
-            code, reason = excuse(work.error)
-            if self.replies.reply(transaction, ctx, code, reason) > 0:
-                return 1
-        if fresh:
-            ctx.when_ended(self.unanswered)
-        return CODES[work.error]
+        return RelayWork(self, transaction, ctx, flags, fresh, hop)
 
     def refusal(self, transaction: Transaction, ctx: Context) -> int:
         """Why no branch may begin: NO_DESTINATION, or 0. Cancelled before the first branch: 487."""
@@ -195,26 +279,6 @@ class Requests:
         if transaction.cancelled or transaction.no_new_branches or transaction.status >= 200:
             return NO_DESTINATION
         return 0
-
-    async def pass_ack(self, ctx: Context, hop: Hop | None) -> int:
-        """Send the ACK of a 2xx on without state (section 16.11): 1, or t_relay's error."""
-        branch = from_message(ctx)
-        try:
-            to = hop if hop is not None and not branch.dst else next_hop(branch)
-        except SipError:
-            return -4
-        services = ctx.services
-        proto = to.proto or (branch.socket.proto if branch.socket is not None else "")
-        targets = services.resolver.known(to.host, to.port, proto)
-        if targets is None:
-            targets = await services.resolver.ask(to.host, to.port, proto)
-        for target in targets:
-            socket = socket_for(services, target, branch.socket, ctx.source.socket)
-            if socket is not None:
-                data = outgoing(ctx, branch, socket, self.table.next_branch())
-                if services.network.send(data, Peer(target.proto, target.host, target.port, socket)) != FAILED:
-                    return 1
-        return -6 if targets else -4
 
     # -- CANCEL
 
@@ -267,4 +331,4 @@ def set_flags(transaction: Transaction, message: Message, flags: int) -> None:
             transaction.multi_200 = True
 
 
-__all__ = ["E2E_ACK", "PASSING_ACK", "Requests"]
+__all__ = ["E2E_ACK", "PASSING_ACK", "Requests", "Work"]
