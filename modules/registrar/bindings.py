@@ -15,6 +15,7 @@ from pysips.core.services import Socket
 from pysips.errors import SipError
 from pysips.sip.headers import ALLOW, USER_AGENT
 from pysips.sip.message import Message
+from pysips.sip.rewrite import is_one_line
 
 from ..usrloc.api import MEMORY_ONLY as STORED_IN_MEMORY
 from ..usrloc.api import Contact, Location
@@ -80,7 +81,7 @@ def make_bindings(ctx: Context, request: Request, common: Contact, flags: SaveFl
     seen = ""
     if rules.received_avp:
         seen = avp_text(ctx, rules.received_avp)
-        if len(seen) > LONGEST_RECEIVED:
+        if len(seen) > LONGEST_RECEIVED or not is_one_line(seen):
             raise Refused(400, "Contact/received too long")
     for asked in request.contacts:
         seconds = lifetime(asked, request, rules, flags)

@@ -10,6 +10,8 @@ import base64
 import binascii
 from typing import Final
 
+from pysips.sip.uri import escaped_user
+
 TEMPORARY: Final = "tgruu."
 SECRET: Final = b"0p3nS1pS"  # OpenSIPS' own default
 
@@ -22,7 +24,8 @@ def masked(data: bytes, secret: bytes) -> bytes:
 
 def public(aor: str, host_port: str, instance: str, use_domain: bool) -> str:
     """The public GRUU; instance: with its brackets."""
-    return "sip:" + aor + ("" if use_domain else "@" + host_port) + ";gr=" + instance[1:-1]
+    user, sign, host = aor.rpartition("@") if use_domain else (aor, "@", host_port)
+    return "sip:" + escaped_user(user) + sign + host + ";gr=" + instance[1:-1]
 
 
 def temporary(aor: str, host_port: str, instance: str, callid: str, now: int, secret: bytes) -> str:

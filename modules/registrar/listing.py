@@ -4,6 +4,7 @@ from typing import Final, final
 
 from pysips.core.branches import q_param
 from pysips.core.services import Socket
+from pysips.sip.text import quoted
 
 from ..usrloc.api import Contact
 from . import gruu
@@ -35,7 +36,7 @@ class Gruus:
         rules = self.rules
         public = gruu.public(self.aor, host_port, contact.instance, rules.use_domain)
         hidden = gruu.temporary(self.aor, host_port, contact.instance, contact.callid, self.now, rules.gruu_secret)
-        return f';pub-gruu="{public}";temp-gruu="{hidden}";+sip.instance="{contact.instance}"'
+        return f';pub-gruu={quoted(public)};temp-gruu="{hidden}";+sip.instance={quoted(contact.instance)}'
 
 
 def contact_header(contacts: list[Contact], now: int, rules: Rules, gruus: Gruus | None) -> str:
@@ -51,7 +52,7 @@ def contact_header(contacts: list[Contact], now: int, rules: Rules, gruus: Gruus
             text += q_param(contact.q)
         text += ";expires=" + str(expires - now if expires else FOREVER)
         if contact.received:
-            text += ";" + rules.received_param + '="' + contact.received + '"'
+            text += ";" + rules.received_param + "=" + quoted(contact.received)
         if gruus is not None:
             text += gruus.params(contact)
     return text + "\r\n" if text else ""

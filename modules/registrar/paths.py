@@ -14,6 +14,7 @@ from pysips.errors import SipError
 from pysips.sip.address import Address, parse_addresses
 from pysips.sip.headers import PATH, SUPPORTED
 from pysips.sip.message import Message
+from pysips.sip.rewrite import is_one_line
 from pysips.sip.text import split_list
 from pysips.sip.uri import parse_uri, unescaped
 
@@ -49,7 +50,7 @@ def path_of(message: Message, bits: int) -> tuple[str, str]:
         received = received_of(hops) if bits & PATH_RECEIVED else ""
     except (SipError, IndexError):
         raise Refused(400, "Path parse error") from None
-    if not is_loose:
+    if not is_loose or not is_one_line(received):
         raise Refused(400, "Path parse error")
     if bits & PATH_STRICT and not supports(message, "path"):
         raise Refused(420, "No support for found Path indicated", "Unsupported: path\r\n")

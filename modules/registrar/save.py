@@ -180,8 +180,10 @@ class Saver:
         if place == NONE:
             check_uri(contact.uri)
             work.insert(contact)
-        else:
-            work.replace(place, contact)
+            return
+        if contact.uri != work.contacts[place].uri:
+            check_uri(contact.uri)
+        work.replace(place, contact)
 
     def make_room(self, work: Work, place: int, most: int, flags: SaveFlags) -> int:
         """See that there may be one contact more, or that the one at `place` may be valid again.

@@ -78,3 +78,14 @@ def test_a_temporary_one_tells_nothing_without_the_secret() -> None:
     user = made[4 : made.index("@")]
     assert gruu.read_temporary(user, b"s3cret") == ("alice@h", "urn:1", "call id")
     assert gruu.read_temporary(user, b"other") != ("alice@h", "urn:1", "call id")
+
+
+def test_what_a_user_is_called_cannot_forge_a_header(rig: Rig) -> None:
+    rig.save(PHONE, "Supported: gruu", aor="sip:al%0D%0AX: y@example.com")
+    assert rig.error() == "400 Error while parsing AOR"
+    rig.save(PHONE, "Supported: gruu", aor="sip:al%0D%0AX%3A%20y@example.com")
+    public = gruus(rig)[0]
+    assert public == "sip:al%0D%0AX%3A%20y@example.com;gr=urn:uuid:f81d4fae"
+    ctx = rig.invite(public)
+    assert rig.call("lookup", ctx, "location") == 1
+    assert ctx.uri == "sip:a@h"

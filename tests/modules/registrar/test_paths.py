@@ -69,3 +69,9 @@ def test_the_nearest_proxy_says_where_the_phone_is(make: Make) -> None:
     rig.save("Contact: <sip:a@h>", PATH, flags="p0v")
     assert "Received" not in rig.shown()[0]
     assert rig.shown()[0]["Cflags"] == ""
+
+
+def test_an_escaped_line_end_cannot_forge_a_header(rig: Rig) -> None:
+    path = "Path: <sip:192.0.2.1;lr;received=sip:198.51.100.7%0D%0AX:y>"
+    assert rig.save("Contact: <sip:a@h>", path, flags="path-off,path-received") == -2
+    assert rig.error() == "400 Path parse error"

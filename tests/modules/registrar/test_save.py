@@ -270,6 +270,12 @@ def test_or_by_a_parameter_of_the_uri(rig: Rig) -> None:
     assert [contact["Contact"] for contact in rig.shown()] == ["sip:a@h:3;rinstance=x", "sip:a@h:2;rinstance=y"]
 
 
+def test_a_contact_that_is_none_replaces_nothing(rig: Rig) -> None:
+    rig.save("Contact: <sip:a@h:1;rinstance=x>")
+    assert rig.save("Contact: <nonsense>", "CSeq: 2 REGISTER", flags="matching-mode=<rinstance>") == -2
+    assert rig.listed() == "<sip:a@h:1;rinstance=x>;expires=3600"
+
+
 def test_no_reply_where_the_script_answers(rig: Rig) -> None:
     assert rig.save("Contact: <sip:a@h>", flags="no-reply") == 1
     assert rig.save("Contact: <sip:a@h>;q=7", flags="r") == -2
@@ -341,6 +347,17 @@ def test_where_a_phone_was_seen(make: Make) -> None:
     rig.call("save", ctx, "location")
     assert rig.listed() == '<sip:a@h>;expires=3600;rcvd="sip:192.0.2.7:4"'
     assert rig.shown()[0]["Attr"] == "blue"
+
+
+def test_quotes_in_it_stay_inside(make: Make) -> None:
+    rig = make(("registrar", "received_avp", "$avp(rcv)"))
+    ctx = rig.register("Contact: <sip:a@h>")
+    ctx.avps["rcv"] = ['sip:"h']
+    rig.call("save", ctx, "location")
+    assert rig.listed() == '<sip:a@h>;expires=3600;received="sip:\\"h"'
+    ctx = rig.register("Contact: <sip:a@h>", "CSeq: 2 REGISTER")
+    ctx.avps["rcv"] = ["sip:h\r\nX: y"]
+    assert rig.call("save", ctx, "location") == -2
 
 
 def test_an_aor_of_the_scripts_choice(rig: Rig) -> None:
