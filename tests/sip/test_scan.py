@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pysips.errors import SipError
-from pysips.sip.scan import ODD_CONTROL, ODD_END, ODD_LINE_END, ODD_NAME, scan, scan_bytes, scan_careful
+from pysips.sip.scan import ODD_CONTROL, ODD_END, ODD_LINE_END, ODD_NAME, scan, scan_bytes, scan_careful, scan_plain
 
 FIRST = "OPTIONS sip:a@h SIP/2.0\r\n"
 
@@ -27,6 +27,8 @@ def test_one_letter_and_one_offset_a_line() -> None:
         ("Via: x\r\nTo: y", ODD_END),
         ("Via: x\r\nTo: y\r\n", ODD_END),
         ("Via: x\r\nTo y\r\n\r\n", ODD_NAME),
+        ("Via: x\r\nTo\r\n\r\n", ODD_NAME),
+        ("Via: x\r\nv\r\n: y\r\n\r\n", ODD_NAME),
         ("Via: x\r\nT\0: y\r\n\r\n", ODD_NAME | ODD_CONTROL),
         ("Via: x\r\nTo: \x7f\r\n\r\n", ODD_CONTROL),
         ("Via: x\r\nTo: y\r\n\r\n\0\n", 0),
@@ -75,9 +77,17 @@ MESSAGES = st.lists(PIECES, max_size=30).map("".join)
 
 
 @given(MESSAGES, st.booleans())
-def test_the_two_readers_agree(text: str, whole: bool) -> None:
+def test_the_readers_agree(text: str, whole: bool) -> None:
     text = FIRST + text + ("\r\n\r\n" if whole else "")
-    assert scan_bytes(text.encode(), text) == scan_careful(text.encode(), text)
+    data = text.encode()
+    assert scan_bytes(data, text) == scan_plain(data, text) == scan_careful(data, text)
+
+
+@given(MESSAGES, st.text())
+def test_the_readers_agree_beyond_ascii(text: str, odd: str) -> None:
+    data = (FIRST + text + "Subject: " + odd + "\r\n\r\n" + odd).encode("utf-8", "replace")
+    text = str(data, "utf-8", "surrogateescape")
+    assert scan_plain(data, text) == scan_careful(data, text)
 
 
 @given(MESSAGES | st.text(), st.booleans())
