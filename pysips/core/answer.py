@@ -26,6 +26,9 @@ def source_marks(ctx: Context) -> list[Edit]:
 def reply_peer(ctx: Context) -> Peer:
     """Where a reply to the request `ctx.message` goes."""
     source = ctx.source
+    facts = ctx.message.via
+    if facts is not None and facts.port == source.port and facts.host == source.host:
+        return source
     if source.proto in RELIABLE or names_source(ctx.message, source):
         return source
     via = ctx.message.top_via()
@@ -96,4 +99,3 @@ def send_reply(ctx: Context, code: int, reason: str, headers: str = "", body: st
         return -1
     text = reply_text(ctx, code, reason, "", headers, body)
     return 1 if ctx.services.network.send(text.encode("utf-8", "surrogateescape"), reply_peer(ctx)) >= 0 else -1
-

@@ -38,6 +38,44 @@ def reply(
     """
     text = message.text
     kinds = message.kinds
+    starts = message.starts
+    via = kinds.find(VIA, 1)
+    to = kinds.find(TO, 1)
+    from_ = kinds.find(FROM, 1)
+    call_id = kinds.find(CALL_ID, 1)
+    cseq = kinds.find(CSEQ, 1)
+    if (
+        marks
+        or message.odd
+        or FOLD in kinds
+        or kinds.find(VIA, via + 1) >= 0
+        or (180 <= status < 300 and RECORD_ROUTE in kinds)
+        or min(via, to, from_, call_id, cseq) < 0
+        or text[starts[to + 1] - 3] in BLANKS
+    ):
+        return careful_reply(message, status, reason, to_tag, extra_headers, body, marks, after)
+    end = starts[to + 1]
+    tag = "\r\n" if not to_tag or message.to_tag() else ";tag=" + to_tag + "\r\n"
+    return (
+        f"SIP/2.0 {status} {reason}\r\n{text[starts[via] : starts[via + 1]]}{text[starts[to] : end - 2]}{tag}"
+        f"{text[starts[from_] : starts[from_ + 1]]}{text[starts[call_id] : starts[call_id + 1]]}"
+        f"{text[starts[cseq] : starts[cseq + 1]]}{extra_headers}Content-Length: {size(body)}\r\n{after}\r\n{body}"
+    )
+
+
+def careful_reply(
+    message: Message,
+    status: int,
+    reason: str,
+    to_tag: str,
+    extra_headers: str,
+    body: str,
+    marks: list[Edit] | None,
+    after: str,
+) -> str:
+    """The same whatever the request looks like."""
+    text = message.text
+    kinds = message.kinds
     out = ["SIP/2.0 " + str(status) + " " + reason + "\r\n"]
     folds = FOLD in kinds
     k = kinds.find(VIA, 1)
@@ -101,8 +139,10 @@ def via_marks(message: Message, host: str, port: int, force: bool = False) -> li
     RFC 3581 section 4), `rport` gets its value where it stands. [] if nothing is to be said; raises SipError(400) if
     there is no Via that can be read.
     """
-    if not force and is_told(message, host):
-        return []
+    if not force:
+        via = message.via
+        if (via is not None and via.plain and via.host == host) or is_told(message, host):
+            return []
     text = message.text
     a, b = message.top_via_span()
     end = next_outside(text, ";", a, b, False)

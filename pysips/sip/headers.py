@@ -80,15 +80,16 @@ TABLE: Final[tuple[tuple[str, str, str], ...]] = (
 
 LETTERS: Final[dict[str, str]] = {}  # "call-id" and "i" -> "I"
 LONG: Final[dict[str, str]] = {}  # "i" -> "call-id"
-SPELLED: Final[dict[str, str]] = {}  # a legal name as it came, up to the colon and with it -> its letter
+FIRST_LINE: Final = "\n"  # stands for the name of the first line, which has none
+SPELLED: Final[dict[str, str]] = {FIRST_LINE: OTHER}  # a legal name as it came -> its letter
 for _name, _compact, _letter in TABLE:
     LETTERS[_name.lower()] = _letter
     if _compact:
         LETTERS[_compact] = _letter
         LONG[_compact] = _name.lower()
-        SPELLED[_compact + ":"] = _letter
-    SPELLED[_name + ":"] = _letter
-    SPELLED[_name.lower() + ":"] = _letter
+        SPELLED[_compact] = _letter
+    SPELLED[_name] = _letter
+    SPELLED[_name.lower()] = _letter
 
 MOST_SPELLINGS: Final = 2000
 LONGEST_SPELLING: Final = 64
@@ -122,8 +123,8 @@ def learn(line: str, strange: list[str]) -> str:
     """
     if line[:1] == " " or line[:1] == "\t":
         return FOLD
-    name = line[: line.find(":") + 1]
-    letter = letter_of(name[:-1] or line)
+    name = line.partition(":")[0]
+    letter = letter_of(name or line)
     if not is_legal(line):
         strange.append(line)
     elif len(name) <= LONGEST_SPELLING and len(SPELLED) < MOST_SPELLINGS:

@@ -20,7 +20,7 @@ from . import headers, scan
 from .address import Address, address_param, parse_address
 from .headers import CALL_ID, CONTENT_LENGTH, CSEQ, FOLD, FROM, LETTERS, OTHER, TO, VIA
 from .text import BLANKS, list_spans, number, unfolded
-from .via import Via, parse_via
+from .via import Via, ViaFacts, parse_via
 
 # RFC 3261 section 7.2: 100 to 699; anything else is no status.
 STATUS: Final[dict[str, int]] = {str(_n): _n for _n in range(100, 700)}
@@ -40,9 +40,14 @@ class Message:
     status   of a reply; 0 for a request
     method   of the request line; for a reply that of CSeq ("" if that cannot be read)
     uri_a, uri_b  where the Request-URI stands; both 0 if the first line is no request line
+    via      what the topmost Via says but for its branch, if that is known from messages before; else None
+    known_…  what was read of the head once; None as long as nobody asked
     """
 
-    __slots__ = ("body_at", "kinds", "method", "odd", "starts", "status", "text", "uri_a", "uri_b")
+    __slots__ = (
+        "body_at", "kinds", "known_branch", "known_call_id", "known_cseq", "known_from_tag", "known_to_tag", "method",
+        "odd", "starts", "status", "text", "uri_a", "uri_b", "via",
+    )  # fmt: skip
 
     def __init__(self, text: str, kinds: str, starts: list[int], body_at: int, odd: int) -> None:
         self.text = text
@@ -51,11 +56,29 @@ class Message:
         self.body_at = body_at
         self.odd = odd
         self.status = 0
+        self.via: ViaFacts | None = None
+        self.known_branch: str | None = None
+        self.known_call_id: str | None = None
+        self.known_cseq: tuple[int, str] | None = None
+        self.known_from_tag: str | None = None
+        self.known_to_tag: str | None = None
+        b = starts[1] - 2
+        if not odd and text.startswith(" SIP/2.0", b - 8):
+            a = text.find(" ")
+            if 0 < a < b - 9 and text.find(" ", a + 1) == b - 8 and text.find("/", 0, a) < 0:
+                self.method = text[:a]
+                self.uri_a = a + 1
+                self.uri_b = b - 8
+                return
         self.method = ""
         self.uri_a = 0
         self.uri_b = 0
-        b = starts[1] - 2
-        if odd and text[b] != "\r":
+        self.read_first_line(b)
+
+    def read_first_line(self, b: int) -> None:
+        """The first line, which ends at b or one behind it, whatever it is. Raises SipError(400) as below."""
+        text = self.text
+        if self.odd and text[b] != "\r":
             b += 1
         if text.startswith("SIP/2.0 ") or text[:4].upper() == "SIP/":
             self.read_status_line(b)
@@ -64,7 +87,7 @@ class Message:
         c = text.rfind(" ", 0, b)
         self.method = text[: a if a >= 0 else b]
         if a < 1 or c < a + 2 or text[c + 1 : c + 5].upper() != "SIP/" or text.find(" ", a + 1, c) >= 0:
-            self.odd = odd | scan.ODD_START
+            self.odd |= scan.ODD_START
             return
         self.uri_a = a + 1
         self.uri_b = c
@@ -204,11 +227,16 @@ class Message:
 
     def call_id(self) -> str:
         """The Call-ID; "" if there is none."""
-        k = self.kinds.find(CALL_ID, 1)
-        return self.value_at(k) if k > 0 else ""
+        known = self.known_call_id
+        if known is None:
+            known = self.known_call_id = self.value(CALL_ID)
+        return known
 
     def cseq(self) -> tuple[int, str]:
         """Number and method of CSeq. Raises SipError(400) if there is none or it cannot be read (section 20.16)."""
+        known = self.known_cseq
+        if known is not None:
+            return known
         text = self.value(CSEQ)
         if "\t" in text:
             text = text.replace("\t", " ")
@@ -217,7 +245,8 @@ class Message:
         method = method.strip(" ")
         if value is None or not method:
             raise SipError(400, "Bad CSeq")
-        return value, method
+        known = self.known_cseq = (value, method)
+        return known
 
     def content_length(self) -> int:
         """Content-Length; -1 if there is none. Raises SipError(400) for a value that is no number (section 20.14)."""
@@ -258,11 +287,17 @@ class Message:
 
     def from_tag(self) -> str:
         """The tag of From; "" without one."""
-        return self.param(FROM, "tag")
+        known = self.known_from_tag
+        if known is None:
+            known = self.known_from_tag = self.param(FROM, "tag")
+        return known
 
     def to_tag(self) -> str:
         """The tag of To; "" without one."""
-        return self.param(TO, "tag")
+        known = self.known_to_tag
+        if known is None:
+            known = self.known_to_tag = self.param(TO, "tag")
+        return known
 
     def address(self, kind: str) -> Address:
         """The first From, To, Refer-To … taken apart. Raises SipError(400) if it is missing or cannot be read."""
@@ -272,6 +307,13 @@ class Message:
 
     def branch(self) -> str:
         """The branch of the topmost Via; "" if there is none."""
+        known = self.known_branch
+        if known is None:
+            known = self.known_branch = self.read_branch()
+        return known
+
+    def read_branch(self) -> str:
+        """See branch."""
         text = self.text
         kinds = self.kinds
         k = kinds.find(VIA, 1)

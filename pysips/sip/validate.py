@@ -36,8 +36,9 @@ from .headers import CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FOLD, FROM, MAX_FOR
 from .message import Message
 from .text import BLANKS, list_spans, next_outside, number, quoted_end
 from .uri import parse_uri
-from .via import COOKIE, parse_via
+from .via import COOKIE, ViaFacts, parse_via
 
+BRANCH: Final = ";branch=" + COOKIE
 MOST_LINES: Final = 1024
 MOST_VIAS: Final = 128
 MOST_CONTACTS: Final = 512
@@ -65,14 +66,15 @@ SINGLE: Final = (
 # What was found good, as it stands in the message; when there is too much of it all is forgotten.
 MOST_PROVEN: Final = 8_192
 LONGEST_PROVEN: Final = 256
-Places = tuple[int, int, int, int, int, int]  # of From, To, Call-ID, CSeq, Max-Forwards, Content-Length; -1 for none
+# Lines of From, To, Call-ID, CSeq, Max-Forwards, Content-Length, Via, Contact; -1: none; the last two: 0 for several.
+Places = tuple[int, int, int, int, int, int, int, int]
 proven_kinds: Final[dict[str, Places]] = {}  # letters without a fold, and where the headers are that come once
 proven_methods: Final[set[str]] = set()
 proven_uris: Final[set[str]] = set()
-proven_cseqs: Final[dict[str, str]] = {}  # whole lines, and their method
+proven_cseqs: Final[dict[str, tuple[int, str]]] = {}  # whole lines, and what they say
 proven_hops: Final[set[str]] = set()  # whole lines
 proven_lengths: Final[dict[str, int]] = {}  # whole lines, and their number
-proven_vias: Final[set[str]] = set()  # values without their branch
+proven_vias: Final[dict[str, ViaFacts]] = {}  # values without their branch, and what they say
 proven_addresses: Final[set[str]] = set()  # From and To up to the ">"
 proven_contacts: Final[set[str]] = set()  # whole lines
 
@@ -96,28 +98,37 @@ def check(message: Message) -> None:
     text = message.text
     starts = message.starts
     method = message.method
-    from_, to, call_id, cseq, hops, length = places
+    from_, to, call_id, cseq, hops, length, via, contact = places
     if starts[-1] > LONGEST_HEADER:
         check_lengths(message)
     if not message.status and (method not in proven_methods or text[message.uri_a : message.uri_b] not in proven_uris):
         check_request_line(message)
-    a = starts[call_id]
     b = starts[call_id + 1] - 2
-    value = text[text.find(":", a, b) + 1 : b].strip(" \t")
+    value = text[text.find(":", starts[call_id], b) + 1 : b].strip(" \t")
     if not value or not value.isprintable() or " " in value:
         raise SipError(400, "Bad Call-ID")
-    if proven_cseqs.get(text[starts[cseq] : starts[cseq + 1]]) != method:
+    message.known_call_id = value
+    known = proven_cseqs.get(text[starts[cseq] : starts[cseq + 1]])
+    if known is not None and known[1] == method:
+        message.known_cseq = known
+    else:
         check_cseq(message)
     if hops > 0 and text[starts[hops] : starts[hops + 1]] not in proven_hops:
         check_hops(message)
     if length > 0 and len(text) - message.body_at != proven_lengths.get(text[starts[length] : starts[length + 1]]):
         check_length(message)
-    check_vias(message)
-    check_tagged(message, from_, "From")
-    check_tagged(message, to, "To")
-    k = message.kinds.find(CONTACT, 1)
-    if k > 0:
-        check_contacts(message, k)
+    if not via or not is_known_via(message, via):
+        check_vias(message)
+    tag = known_tag(message, from_)
+    if tag is None:
+        check_tagged(message, from_, "From")
+    message.known_from_tag = tag
+    tag = known_tag(message, to)
+    if tag is None:
+        check_tagged(message, to, "To")
+    message.known_to_tag = tag
+    if contact >= 0 and (not contact or text[starts[contact] : starts[contact + 1]] not in proven_contacts):
+        check_contacts(message, message.kinds.find(CONTACT, 1))
 
 
 def check_all(message: Message) -> None:
@@ -149,7 +160,14 @@ def check_all(message: Message) -> None:
             kinds.find(CSEQ, 1),
             kinds.find(MAX_FORWARDS, 1),
             kinds.find(CONTENT_LENGTH, 1),
+            only(kinds, VIA),
+            only(kinds, CONTACT),
         )
+
+
+def only(kinds: str, kind: str) -> int:
+    """The line of the only header of this letter; -1 if there is none, 0 if there are several."""
+    return kinds.find(kind, 1) if kinds.count(kind, 1) < 2 else 0
 
 
 # ----------------------------------------------------------------------------------------------------------- the head
@@ -248,14 +266,14 @@ def whole_line(message: Message, k: int) -> str:
 
 def check_cseq(message: Message) -> None:
     """A number below 2**31 and the method of the request (sections 8.1.1.5 and 20.16)."""
-    method = message.cseq()[1]
-    if method != message.method or not is_token(method):
+    cseq = message.cseq()
+    if cseq[1] != message.method or not is_token(cseq[1]):
         raise SipError(400, "Bad CSeq Method")
     line = whole_line(message, message.kinds.find(CSEQ, 1))
     if line:
         if len(proven_cseqs) >= MOST_PROVEN:
             proven_cseqs.clear()
-        proven_cseqs[line] = method
+        proven_cseqs[line] = cseq
 
 
 def check_hops(message: Message) -> None:
@@ -287,6 +305,38 @@ def check_length(message: Message) -> None:
 # ---------------------------------------------------------------------------------------------------------------- Via
 
 
+def is_known_via(message: Message, k: int) -> bool:
+    """True if line k, the only Via, is one value that was found good with another branch; keeps what it says."""
+    text = message.text
+    b = message.starts[k + 1] - 2
+    at = text.find(":", message.starts[k], b) + 1
+    i = text.find(BRANCH, at, b)
+    if i < 0:
+        return False
+    j = text.find(";", i + 15, b)
+    if j < 0:
+        j = b
+    facts = proven_vias.get(text[at:i] + text[j:b])
+    branch = text[i + 8 : j]
+    if facts is None or not is_rfc_3261(branch):
+        return False
+    message.via = facts
+    message.known_branch = branch
+    return True
+
+
+def is_rfc_3261(branch: str) -> bool:
+    """Whether a branch that begins with the cookie goes on, with what may stand in a parameter's value."""
+    if len(branch) == 7:
+        return False
+    return branch.isalnum() or branch.replace("-", "").replace(".", "").isalnum() or is_value(branch)
+
+
+def is_value(text: str) -> bool:
+    """See GEN_VALUE."""
+    return GEN_VALUE.fullmatch(text) is not None
+
+
 def check_vias(message: Message) -> None:
     """Every Via (section 20.42): the sender's address and well-formed parameters."""
     kinds = message.kinds
@@ -305,8 +355,11 @@ def check_vias(message: Message) -> None:
             while at <= b:
                 comma = text.find(",", at, b)
                 end = comma if comma >= 0 else b
-                if not is_proven_via(text, at, end):
+                facts = facts_of(text, at, end)
+                if facts is None:
                     check_via(text[at:end])
+                elif not count:
+                    message.via = facts
                 count += 1
                 at = end + 1
         if count > MOST_VIAS:
@@ -314,18 +367,15 @@ def check_vias(message: Message) -> None:
         k = kinds.find(VIA, k + 1)
 
 
-def is_proven_via(text: str, a: int, b: int) -> bool:
-    """True if the Via in text[a:b] was found good with another branch, and this branch can be one."""
-    i = text.find(";branch=z9hG4bK", a, b)
+def facts_of(text: str, a: int, b: int) -> ViaFacts | None:
+    """What the Via in text[a:b] says if it was found good with another branch, and this branch can be one; or None."""
+    i = text.find(BRANCH, a, b)
     if i < 0:
-        return False
+        return None
     j = text.find(";", i + 15, b)
     if j < 0:
         j = b
-    if j - i < 16 or text[a:i] + text[j:b] not in proven_vias:
-        return False
-    branch = text[i + 15 : j]
-    return branch.isalnum() or GEN_VALUE.fullmatch(branch) is not None
+    return proven_vias.get(text[a:i] + text[j:b]) if is_rfc_3261(text[i + 8 : j]) else None
 
 
 def check_via(text: str) -> None:
@@ -336,28 +386,39 @@ def check_via(text: str) -> None:
     branch = check_params(";" + via.params if via.params else "", "Via").get("branch", "-")
     if branch == COOKIE:
         raise SipError(400, "Bad Branch")
-    i = text.find(";branch=z9hG4bK")
+    i = text.find(BRANCH)
     if i >= 0 and '"' not in text and "\n" not in text:
         j = text.find(";", i + 15)
-        remember(proven_vias, text[:i] + (text[j:] if j >= 0 else ""))
+        rest = text[:i] + (text[j:] if j >= 0 else "")
+        if len(rest) <= LONGEST_PROVEN:
+            if len(proven_vias) >= MOST_PROVEN:
+                proven_vias.clear()
+            proven_vias[rest] = ViaFacts(via)
 
 
 # ---------------------------------------------------------------------------------------------------------- addresses
 
 
+def known_tag(message: Message, k: int) -> str | None:
+    """The tag of From or To in line k, "" without one; None if the line is not known to be good."""
+    text = message.text
+    a = message.starts[k]
+    b = message.starts[k + 1] - 2
+    gt = text.rfind(">", a, b) + 1
+    if gt > 0 and text[a:gt] in proven_addresses:
+        if gt == b:
+            return ""
+        tag = text[gt + 5 : b]
+        if text.startswith(";tag=", gt) and (tag.isalnum() or is_token(tag)):
+            return tag
+    return None
+
+
 def check_tagged(message: Message, k: int, name: str) -> None:
     """From or To in line k (section 20.20): one address, at most one tag."""
     text = message.text
-    kinds = message.kinds
     a = message.starts[k]
-    b = message.line_end(k)
-    gt = text.rfind(">", a, b) + 1
-    if gt > 0 and text[a:gt] in proven_addresses and not kinds.startswith(FOLD, k + 1):
-        if gt == b:
-            return
-        tag = text[gt + 5 : b]
-        if text.startswith(";tag=", gt) and (tag.isalnum() or is_token(tag)):
-            return
+    gt = text.rfind(">", a, message.line_end(k)) + 1
     value = message.value_at(k)
     check_address(value, parse_address(value), name)
     if gt > 0:

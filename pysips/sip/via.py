@@ -84,6 +84,25 @@ class Via:
         return DEFAULT_PORTS.get(self.transport.upper(), 5060)
 
 
+@final
+class ViaFacts:
+    """What replies need to know of a Via, whatever its branch is.
+
+    sent_by  host and port as written, without blanks: what names the client beside the branch (section 17.2.3)
+    host     as sockets want it; port: as written, or the default
+    plain    no `rport`, `received` or `maddr` in it: the reply goes to host and port, and so it is told already
+    """
+
+    __slots__ = ("host", "plain", "port", "sent_by")
+
+    def __init__(self, via: Via) -> None:
+        self.sent_by: str = via.host if via.port is None else via.host + ":" + str(via.port)
+        self.host: str = bare(via.host)
+        self.port: int = via.port or via.default_port
+        params = ";" + via.params.lower()
+        self.plain: bool = "rport" not in params and "received" not in params and "maddr" not in params
+
+
 def parse_via(text: str) -> Via:
     """The one Via value in `text`. Raises SipError(400)."""
     head, _, params = text.partition(";")

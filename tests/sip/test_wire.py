@@ -13,7 +13,7 @@ from pysips.sip.headers import CONTACT, FROM, TO, VIA
 from pysips.sip.message import Message, read
 from pysips.sip.uri import aor_of, parse_uri
 from pysips.sip.validate import check
-from pysips.sip.via import parse_vias
+from pysips.sip.via import bare, parse_vias
 
 WIRE = Path(__file__).resolve().parent.parent / "wire"
 VALID = sorted((WIRE / "valid").glob("*.sip"))
@@ -48,6 +48,20 @@ def seen(message: Message, what: str) -> Any:
         case _:
             found = getattr(message, what)
             return found() if callable(found) else found
+
+
+@pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
+def test_what_the_checks_keep_is_what_a_reader_finds(path: Path) -> None:
+    data = path.read_bytes()
+    check(read(data))
+    quick, fresh = read(data), read(data)
+    check(quick)
+    assert (quick.branch(), quick.call_id(), quick.cseq()) == (fresh.branch(), fresh.call_id(), fresh.cseq())
+    assert (quick.from_tag(), quick.to_tag()) == (fresh.from_tag(), fresh.to_tag())
+    if quick.via is not None:
+        via = fresh.top_via()
+        assert (quick.via.host, quick.via.port) == (bare(via.host), via.port or via.default_port)
+        assert not quick.via.plain or (via.rport, via.received, via.maddr) == (None, "", "")
 
 
 @pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
@@ -89,7 +103,7 @@ def test_both_readers_see_the_same(path: Path) -> None:
     data = path.read_bytes().lstrip(b"\r\n")
     if data.isascii() and data:
         text = data.decode()
-        assert scan.scan_bytes(data, text) == scan.scan_careful(data, text)
+        assert scan.scan_bytes(data, text) == scan.scan_plain(data, text) == scan.scan_careful(data, text)
 
 
 @pytest.mark.parametrize("path", VALID + INVALID, ids=lambda path: path.stem)
