@@ -189,7 +189,8 @@ class Tm(Module, Taker, TmApi):
         1, also for a retransmission (answered again) and for a request that was answered 4xx or 5xx here because it
         could not be sent; -1 internal, -2 bad message, -3 no destination, -4 bad address, -6 not sent.
         """
-        return await driving.relay(self.requests, ctx, flags, outbound_proxy)
+        work = self.requests.relay(ctx, flags, outbound_proxy)
+        return work if isinstance(work, int) else await driving.drive(work)
 
     @function("t_replicate", routes=Route.REQUEST | Route.FAILURE)
     async def replicate(self, ctx: Context, uri: str, flags: Annotated[RelayFlags, relay_flags] = RelayFlags(0)) -> int:

@@ -1,16 +1,10 @@
 """The one place where t_relay waits: the work itself is plain code, and says what it needs."""
 
-from pysips.core.context import Context
-from pysips.core.forward import Hop
-
-from .requests import Requests
+from .requests import Work
 
 
-async def relay(requests: Requests, ctx: Context, flags: int, hop: Hop | None) -> int:
-    """t_relay to its end: its code. It nearly never waits."""
-    work = requests.relay(ctx, flags, hop)
-    if isinstance(work, int):
-        return work
+async def drive(work: Work) -> int:
+    """Work to its end: its code. It nearly never waits."""
     waiting = work.step(None)
     while waiting is not None:
         waiting = work.step(await waiting)

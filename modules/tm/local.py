@@ -23,7 +23,7 @@ from pysips.sip.text import quoted
 from pysips.sip.via import bare
 
 from .api import Answer
-from .driving import relay
+from .driving import drive
 from .forking import NO_DNS_FAILOVER, SendWatch, start
 from .replies import Replies
 from .requests import Requests
@@ -315,7 +315,8 @@ async def replicate(requests: Requests, ctx: Context, uri: str, flags: int) -> i
     transaction: Transaction = ctx.transaction
     transaction.local = True
     ctx.dst = uri
-    return await relay(requests, ctx, flags & NO_DNS_FAILOVER, None)
+    work = requests.relay(ctx, flags & NO_DNS_FAILOVER, None)
+    return work if isinstance(work, int) else await drive(work)
 
 
 __all__ = ["Facts", "Local", "from_value", "new_request", "replicate", "via_value"]

@@ -23,9 +23,8 @@ from pysips.core.services import RELIABLE, Peer, Services, Target, Timer
 from pysips.core.stats import Counter, Statistics
 from pysips.errors import SipError
 from pysips.sip.edits import Edits
-from pysips.sip.headers import CALL_ID, CSEQ, FOLD, FROM, TO, VIA
+from pysips.sip.headers import CALL_ID, FROM, TO, VIA
 from pysips.sip.message import Message
-from pysips.sip.text import number
 from pysips.sip.transaction import (
     CALLING,
     EVENTS,
@@ -38,9 +37,9 @@ from pysips.sip.transaction import (
     TERMINATED,
     TRYING,
 )
+from pysips.sip.via import ViaFacts
 
 COOKIE: Final = "z9hG4bK"
-MOST_CSEQ: Final = 2**31 - 1
 
 NOBODY: Final = -1  # `relayed`: nothing was sent upstream
 OURSELVES: Final = -2  # `relayed`: the last reply was made here
@@ -509,27 +508,18 @@ def request_key(message: Message, settings: Settings) -> str:
 
     Raises SipError(400) for a request that lacks what it takes.
     """
-    text = message.text
-    kinds = message.kinds
-    k = kinds.find(VIA, 1)
-    if k > 0 and kinds[k + 1 : k + 2] != FOLD:
-        a = message.starts[k]
-        b = message.starts[k + 1]
-        i = text.find(";branch=" + COOKIE, a, b)
-        if i > 0 and text.find(",", a, b) < 0 and text.find('"', a, b) < 0:
-            j = text.find(";", i + 8, b)
-            end = text.find(";", a, b)
-            return text[i + 8 : j if j > 0 else b - 2] + text[text.rfind(" ", a, end) : end] + " "
+    known = message.via
+    if known is not None:
+        return message.branch() + " " + known.sent_by + " "
     return careful_key(message, settings)
 
 
 def careful_key(message: Message, settings: Settings) -> str:
-    """The same for a Via that is not plain, and for clients of RFC 2543."""
+    """The same for a Via that is not known, and for clients of RFC 2543."""
     via = message.top_via()
     branch = via.branch
     if branch.startswith(COOKIE):
-        sent_by = via.host if via.port is None else via.host + ":" + str(via.port)
-        return branch + " " + sent_by + " "
+        return branch + " " + ViaFacts(via).sent_by + " "
     key = message.call_id() + " " + str(message.cseq()[0]) + " " + message.from_tag() + " "
     if settings.ruri_matching:
         key += message.uri + " "
@@ -541,22 +531,16 @@ def careful_key(message: Message, settings: Settings) -> str:
 
 def dialog_key(message: Message) -> str:
     """What an INVITE and the ACK of its 2xx have in common: Call-ID and CSeq number."""
-    value = message.value(CSEQ)
-    return message.call_id() + " " + value[: value.find(" ")]
+    return message.call_id() + " " + str(message.cseq()[0])
 
 
 def complete(message: Message) -> bool:
     """Whether a request has the headers without which there is no transaction: Via, From, To, Call-ID, CSeq."""
+    if message.via is not None:
+        return True  # only the checks set it, when they have seen all of these
     kinds = message.kinds
     if kinds.find(VIA, 1) < 0 or kinds.find(FROM, 1) < 0 or kinds.find(TO, 1) < 0 or kinds.find(CALL_ID, 1) < 0:
         return False
-    k = kinds.find(CSEQ, 1)
-    if k < 0:
-        return False
-    a = message.starts[k]
-    text = message.text
-    if text.startswith("CSeq: ", a) and number(text[a + 6 : text.find(" ", a + 6)], MOST_CSEQ) is not None:
-        return True
     try:
         message.cseq()
     except SipError:
