@@ -19,6 +19,7 @@ PID: Final = 1
 STATE: Final = 2
 BORN: Final = 3  # unix seconds
 LIVES: Final = 4  # how many processes sat here so far
+OWING: Final = 5  # 1 while a worker that stops still owes somebody an answer
 
 # Of the base's row: what management changed for all, so that a replaced process knows; 0: nothing.
 LOG_LEVEL: Final = 0
@@ -28,6 +29,7 @@ LEVEL_OFFSET: Final = 100
 STARTING: Final = 0
 RUNNING: Final = 1
 STOPPING: Final = 2
+GONE: Final = 3
 
 
 class Board:
@@ -39,8 +41,13 @@ class Board:
         self.cells = memoryview(self.memory).cast("q")
 
     def own(self, row: int) -> "memoryview[int]":
-        """BEAT, PID, STATE, BORN, LIVES of a process."""
+        """BEAT, PID, STATE, BORN, LIVES, OWING of a process."""
         return self.cells[row * ROW : row * ROW + OWN]
+
+    def owes(self, row: int) -> bool:
+        """Whether a worker may still owe an answer: it does not stop yet, or it says so."""
+        own = self.own(row)
+        return own[STATE] < STOPPING or (own[STATE] == STOPPING and own[OWING] != 0)
 
     def settings(self) -> "memoryview[int]":
         """LOG_LEVEL, SCRIPT_LEVEL: each plus LEVEL_OFFSET, or 0."""
@@ -58,7 +65,8 @@ class Board:
         own[PID], own[STATE], own[BORN] = 0, STARTING, born
 
     def forget(self, row: int, indexes: list[int]) -> None:
-        """Live things ended with their process."""
+        """A process has ended, and with it its live things."""
+        self.own(row)[STATE] = GONE
         numbers = self.numbers(row)
         for index in indexes:
             numbers[index] = 0

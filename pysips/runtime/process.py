@@ -18,6 +18,7 @@ from .counters import (
     BEAT,
     LEVEL_OFFSET,
     LOG_LEVEL,
+    OWING,
     PID,
     RUNNING,
     SCRIPT_LEVEL,
@@ -170,6 +171,7 @@ class Process:
 
     async def end(self) -> None:
         """No new work; what is owed is waited for, `shutdown_time` at most; then the modules stop."""
+        self.own[OWING] = 1
         self.own[STATE] = STOPPING
         self.refuse_new()
         last = self.clock.now() + float(self.program.config.globals["shutdown_time"] or 0)

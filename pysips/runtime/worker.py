@@ -13,7 +13,7 @@ from pysips.net.tcp import Tcp, TcpCounters, TcpSettings
 from pysips.net.udp import UdpCounters
 from pysips.script.nodes import RouteBlock
 
-from .counters import BORN, LIVES
+from .counters import BORN, LIVES, OWING
 from .process import Process, Repeated
 from .server import Seat, Server
 
@@ -104,8 +104,15 @@ class Worker(Process):
             self.tcp.deafen()
 
     def owing(self) -> bool:
-        """Transactions without a final answer, and runs that wait."""
-        return self.program.runs.count > 0 or any(taker.owing() for taker in self.program.hooks.takers)
+        """Transactions without a final answer, and runs that wait; here, or in a sibling.
+
+        All workers stay until none owes anything: what comes for one may come to another's socket.
+        """
+        ours = self.program.runs.count > 0 or any(taker.owing() for taker in self.program.hooks.takers)
+        self.own[OWING] = int(ours)
+        return ours or any(
+            self.server.board.owes(slot) for slot in range(self.server.workers) if slot != self.seat.slot
+        )
 
     def finish(self) -> None:
         log.debug("worker", f"{self.seat.title} ends")

@@ -26,6 +26,7 @@ route {{
     exit;
 }}
 """
+READY = "processes: supervisor"
 MESSAGE = (
     "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{transport} 127.0.0.1:{port};branch=z9hG4bK{call}\r\n"
     "From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: {call}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n"
@@ -52,13 +53,14 @@ class Running:
         self.process: subprocess.Popen[bytes]
 
     def start(self, wait: bool = True) -> None:
+        before = self.said().count(READY)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pysips", "-f", str(self.script), "-o", "pysips_workers=2", *self.arguments],
                 stderr=log, stdout=log, env=self.environment,
             )  # fmt: skip
         if wait:
-            self.until(lambda: "processes: supervisor" in self.said() or self.process.poll() is not None)
+            self.until(lambda: self.said().count(READY) > before or self.process.poll() is not None)
             assert self.process.poll() is None, self.said()
 
     def said(self) -> str:

@@ -3,7 +3,7 @@
 import os
 
 from pysips.core.stats import Statistics
-from pysips.runtime.counters import BEAT, BORN, LIVES, PID, RUNNING, STATE, Board, SharedCells
+from pysips.runtime.counters import BEAT, BORN, GONE, LIVES, OWING, PID, RUNNING, STATE, STOPPING, Board, SharedCells
 
 
 def test_a_sum_over_processes() -> None:
@@ -39,6 +39,17 @@ def test_live_things_end_with_their_process_and_other_counters_go_on() -> None:
     cells.row[1], cells.row[2] = 5, 6
     board.forget(0, [2])
     assert (cells.total(1), cells.total(2)) == (5, 0)
+
+
+def test_a_worker_owes_until_it_stops_and_says_no() -> None:
+    board = Board(1)
+    own = board.own(0)
+    for state, owing, owes in ((RUNNING, 0, True), (STOPPING, 1, True), (STOPPING, 0, False), (GONE, 1, False)):
+        own[STATE], own[OWING] = state, owing
+        assert board.owes(0) is owes
+    own[STATE] = RUNNING
+    board.forget(0, [])
+    assert not board.owes(0)
 
 
 def test_a_seat_knows_who_sits_there() -> None:
