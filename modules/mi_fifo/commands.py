@@ -3,7 +3,7 @@
 Facts:
 - up to 4,096 bytes a client's write arrives in one piece and alone (PIPE_BUF); longer ones may be cut anywhere;
 - a command begins with a colon at the start of a line. What does not is rubbish, and goes up to its line's end;
-- one that is not whole waits; a new command behind it, or a second without its rest, ends its chance;
+- one that is not whole waits; a new JSON command on a line behind it, or a second without its rest, ends its chance;
 - names of reply pipes have no slash and are not `..`: whoever asks may not choose another folder.
 """
 
@@ -16,6 +16,7 @@ MOST: Final = 1 << 18
 NAME: Final = re.compile(rb"[A-Za-z0-9_.:@+-]{1,255}")
 EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
 BEGINNING: Final = re.compile(rb":[A-Za-z0-9_.@+-]{0,255}:[ \t]*[\[{]")
+NEXT_LINE: Final = re.compile(rb"\n(?=:[A-Za-z0-9_.@+-]{0,255}:[ \t]*[\[{])")
 MARKS: Final = re.compile(rb'["\[\]{}]')
 STRING_MARKS: Final = re.compile(rb'["\\]')
 OPENING: Final = frozenset((b"{", b"["))
@@ -76,9 +77,11 @@ class Commands:
             start += 1
         if start >= len(buffer):
             return None
-        if buffer[start : start + 1] in OPENING:
-            return self.json(buffer[1:second], start)
-        return self.lines(buffer[1:second], start)
+        json_form = buffer[start : start + 1] in OPENING
+        whole = self.json(buffer[1:second], start) if json_form else self.lines(buffer[1:second], start)
+        if whole is None and (behind := NEXT_LINE.search(buffer, start)) is not None:
+            return None, behind.end()
+        return whole
 
     def json(self, name: bytes, start: int) -> tuple[Request | None, int] | None:
         end = end_of_json(self.buffer, start)

@@ -49,7 +49,9 @@ def read_hop(uri: str) -> Hop:
     except (ValueError, SipError):
         raise SipError(478, "Unresolvable destination") from None
     host = parsed.param("maddr") or parsed.host
-    if not host or parsed.scheme not in ("sip", "sips"):
+    if parsed.scheme.lower() not in ("sip", "sips"):
+        raise SipError(416, "Unsupported URI Scheme")  # RFC 3261 section 16.3
+    if not host:
         raise SipError(478, "Unresolvable destination")
     proto = (parsed.param("transport") or "").lower()
     if parsed.scheme == "sips" and proto in ("", "tcp"):

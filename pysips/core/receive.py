@@ -8,6 +8,7 @@ once, with the peer and the script's line, and a request is answered 500.
 from typing import TYPE_CHECKING, Any, Final, final
 
 from pysips.errors import SipError
+from pysips.sip.headers import PROXY_REQUIRE
 from pysips.sip.message import Message, read
 from pysips.sip.validate import check
 
@@ -124,6 +125,8 @@ class Door(Receiver):
             except SipError as problem:
                 self.refuse(ctx, problem)
                 return
+            if ctx.message.kinds.find(PROXY_REQUIRE, 1) > 0 and self.demands(ctx):
+                return
         elif not is_readable(ctx.message):
             self.stats.drop_requests.inc()
             return
@@ -135,6 +138,16 @@ class Door(Receiver):
         if self.main is None:
             return
         self.runs.start(ctx, self.main(ctx), self.request_ended, self.failed)
+
+    def demands(self, ctx: Context) -> bool:
+        """Answer 420 to a request that demands an extension of its proxies that we have not (section 16.3, step 5)."""
+        message = ctx.message
+        wanted = ", ".join(message.values(PROXY_REQUIRE))
+        if message.method in ("ACK", "CANCEL") or not wanted:
+            return False
+        self.say("refused", ctx.source, "request refused with 420 Bad Extension")
+        send_reply(ctx, 420, "Bad Extension", "Unsupported: " + wanted + "\r\n")
+        return True
 
     def request_ended(self, ctx: Context, code: int) -> None:
         if ctx.at_end is not None:

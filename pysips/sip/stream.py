@@ -19,6 +19,7 @@ from pysips.errors import SipError
 from .grammar import TOKEN_CHARACTERS
 from .headers import CONTENT_LENGTH, FOLD
 from .scan import scan_text
+from .message import MOST_LENGTH
 from .text import number, unfolded
 
 MOST_HEAD: Final = 65_535
@@ -143,7 +144,7 @@ def body_length(head: str) -> int:
     while last + 1 < len(kinds) and kinds[last + 1] == FOLD:
         last += 1
     value = text[starts[k] : starts[last + 1]].partition(":")[2]
-    length = number(unfolded(value), 9_999_999_999)
+    length = number(unfolded(value), MOST_LENGTH)
     if length is None:
         raise SipError(400, "Bad Content-Length")
     return length

@@ -44,6 +44,11 @@ def test_a_command_in_pieces() -> None:
         assert fed(whole[:cut], whole[cut:]) == [Request("reply", json=PS)]
 
 
+def test_a_broken_command_does_not_keep_the_next_one_waiting() -> None:
+    for broken in (":a:{", ":a:[[[", ":ul_dump:reply\nword", ':a:{"x'):
+        assert fed(f"{broken}\n:b:{PS}\n".encode()) == [Request("b", json=PS)]
+
+
 def test_braces_and_colons_inside_strings_end_nothing() -> None:
     text = r'{"jsonrpc":"2.0","id":":x:{","method":"a\"}]","params":{"b":[1,{"c":"}"}]}}'
     assert fed(f":r:{text}:s:{PS}".encode()) == [Request("r", json=text), Request("s", json=PS)]
