@@ -18,8 +18,8 @@ from pysips.errors import SipError
 
 from .grammar import TOKEN_CHARACTERS
 from .headers import CONTENT_LENGTH, FOLD
-from .scan import scan_text
 from .message import MOST_LENGTH
+from .scan import scan_text
 from .text import number, unfolded
 
 MOST_HEAD: Final = 65_535
