@@ -135,7 +135,9 @@ class Tm(Module, Taker, TmApi):
     enable_stats: int = param(1, help="0: no statistics of the group tm.")
     minor_branch_flag: str | None = param(None, help="The branch flag of branches that nobody waits for.")
     auto_100trying: int = param(1, help="Whether an INVITE gets its 100 at once.")
-    pass_provisional_replies: int = param(0, help="Whether those who sent a request of our own hear of its 1xx.")
+    pass_provisional_replies: int = param(0, help="Whether who sent a request of ours hears of its 1xx.")
+    local_request_route: str = param("", help="A route that looks at each request of our own; changes are lost.")
+    local_reply_route: str = param("", help="A route that looks at each reply made here; changes are lost.")
     tm_replication_cluster: int = param(0, help="The cluster for anycast: not yet.")
 
     def configure(self) -> None:
@@ -147,7 +149,12 @@ class Tm(Module, Taker, TmApi):
         self.table = Table(self.services, settings, stats)
         self.replies = Replies(self.table, self.program)
         self.requests = Requests(self.replies)
-        self.uac = local.Local(self.replies, self.program, bool(self.pass_provisional_replies))
+        self.uac = local.Local(self.replies, self.program)
+        for name in (self.local_request_route, self.local_reply_route):
+            if name and ("route", name) not in self.program.routes:
+                raise ModuleError(f"there is no route[{name}] to look at local messages")
+        self.replies.peek_route = self.local_reply_route
+        self.uac.peek_route = self.local_request_route
         self.program.hooks.takers.append(self)
         self.program.hooks.asyncs = Asyncs(self.requests)
         if not self.enable_stats:
@@ -167,6 +174,7 @@ class Tm(Module, Taker, TmApi):
         made.restart_fr = bool(self.restart_fr_on_each_reply)
         made.reply_avps = bool(self.onreply_avp_mode)
         made.block_6xx = not self.disable_6xx_block
+        made.tell_provisional = bool(self.pass_provisional_replies)
         made.auto_100 = bool(self.auto_100trying)
         if self.minor_branch_flag:
             made.minor_flag = self.services.branch_flags.mask(self.minor_branch_flag)
@@ -526,7 +534,10 @@ class Tm(Module, Taker, TmApi):
             raise MiError(404, "Transaction not found")
         if not 100 <= code <= 699 or not is_one_line(reason):
             raise MiError(400, "Bad code or reason")
-        lines = header_lines(new_headers) if new_headers not in ("", ".") else ""
+        try:
+            lines = header_lines(new_headers) if new_headers not in ("", ".") else ""
+        except ValueError as problem:
+            raise MiError(400, f"Bad headers: {problem}") from None
         if self.replies.reply(found, found.ctx, code, reason, lines, body, to_tag) < 0:
             raise MiError(500, "Transaction has its final reply")
         return "OK"

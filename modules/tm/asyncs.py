@@ -9,10 +9,10 @@ Facts (OpenSIPS: async statement):
 from collections.abc import Callable
 from typing import Any, Final, final
 
-from pysips.core.context import REPLY, REQUEST, Context
+from pysips.core.context import REPLY, REQUEST, Context, Ending
 from pysips.core.services import Timer
-from pysips.sip.transaction import TERMINATED
 
+from .replies import PARKED
 from .requests import Requests
 from .table import Transaction
 
@@ -41,9 +41,13 @@ class Patience(Timer):
 class Job:
     """One async() on its way."""
 
-    __slots__ = ("asyncs", "ctx", "patience", "resume")
+    __slots__ = ("asyncs", "ctx", "endings", "left", "patience", "resume")
 
     def __init__(self, asyncs: "Asyncs", ctx: Context, resume: Resume) -> None:
+        # What is to be done at the script's end waits for the resume route's.
+        self.endings: list[Ending] = ctx.at_end or []
+        ctx.at_end = None
+        self.left: bool = False  # whether the script that began it is over
         self.asyncs: Asyncs = asyncs
         self.ctx: Context = ctx
         self.resume: Resume | None = resume
@@ -80,13 +84,16 @@ class Job:
         transaction: Transaction | None = ctx.transaction
         if transaction is not None:
             transaction.held -= 1
-        if ctx.kind == REQUEST:
-            if ctx.at_end is not None:
-                for ending in ctx.at_end:
-                    ending.script_ended(ctx)
-            self.asyncs.requests.unanswered.script_ended(ctx)
-        elif transaction is not None and transaction.state != TERMINATED:
-            self.asyncs.requests.replies.after_route(ctx, False)
+        for ending in self.endings:
+            ctx.when_ended(ending)
+        if not self.left:
+            ctx.note(PARKED, None)
+            return  # it did not wait at all, and the end of the script follows
+        if ctx.kind == REPLY:
+            self.asyncs.requests.replies.unpark(ctx)
+        elif ctx.at_end is not None:
+            for ending in ctx.at_end:
+                ending.script_ended(ctx)
 
 
 @final
@@ -108,6 +115,9 @@ class Asyncs:
         if transaction is None or ctx.kind not in (REQUEST, REPLY):
             return self.in_place(ctx, call, resume)
         transaction.held += 1
+        if ctx.kind == REQUEST:
+            ctx.when_ended(self.requests.unanswered)
+        ctx.note(PARKED, True)
         job = Job(self, ctx, resume)
         if timeout > 0:
             job.patience = Patience(job)
@@ -116,8 +126,9 @@ class Asyncs:
             begun = call()
         except Exception as problem:
             job.broke(ctx, problem)
-            return 0
-        ctx.program.runs.start(ctx, begun, job.ended, job.broke)
+        else:
+            ctx.program.runs.start(ctx, begun, job.ended, job.broke)
+        job.left = True
         return 0
 
     def in_place(self, ctx: Context, call: Call, resume: Resume) -> Any:

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Final, final
 
 from pysips.core.branches import Branch
-from pysips.core.context import LOCAL, Context
+from pysips.core.context import LOCAL, REQUEST, Context
 from pysips.core.exports import Value
 from pysips.core.forward import hop_of, socket_for
 from pysips.core.services import FAILED, RELIABLE, Peer, Promise, Socket, Target
@@ -25,7 +25,7 @@ from pysips.sip.via import bare
 from .api import Answer
 from .driving import drive
 from .forking import NO_DNS_FAILOVER, SendWatch, start
-from .replies import Replies
+from .replies import Replies, looked
 from .requests import Requests
 from .table import Client, Observer, Transaction
 
@@ -68,11 +68,11 @@ class Facts:
 class Local:
     """Sends the requests of a worker."""
 
-    def __init__(self, replies: Replies, program: "Program", tells_provisional: bool) -> None:
+    def __init__(self, replies: Replies, program: "Program") -> None:
         self.replies = replies
         self.table = replies.table
         self.program = program
-        self.tells_provisional = tells_provisional
+        self.peek_route = ""
 
     def request(
         self, method: str, uri: str, *, from_: str, to: str, headers: str = "", body: str = "", next_hop: str = "",
@@ -268,6 +268,8 @@ class Sending:
             edits.replace(message.uri_a, message.uri_b, ctx.uri)
         client.data = edits.write(message.text)
         client.branch = Branch(ctx.request_uri(), ctx.dst, ctx.path, ctx.q, ctx.bflags, ctx.send_socket)
+        if self.local.peek_route:
+            self.peek(client.data, client.peer)
         ctx.edits.remove(*message.without_top_via())  # branches of a failure_route get a Via of their own
         ctx.dst = ""
         transaction.flags = ctx.flags
@@ -283,6 +285,13 @@ class Sending:
             self.promise.complete(Answer(200, None))
         else:
             start(client, transaction, reliable)
+
+    def peek(self, data: bytes, peer: Peer) -> None:
+        """Let `local_request_route` look at what goes out; what it changes is lost."""
+        program = self.local.program
+        route = program.routes.get(("route", self.local.peek_route))
+        if route is not None:
+            program.start(Context(program.services, program, read(data), peer, REQUEST), route, looked)
 
 
 def via_value(socket: Socket, branch_id: str) -> str:
@@ -309,7 +318,7 @@ def new_request(
 async def replicate(requests: Requests, ctx: Context, uri: str, flags: int) -> int:
     """t_replicate: send a copy to a URI, the branches of the message too; what they answer stays here."""
     if ctx.transaction is None:
-        made = requests.newtran(ctx)
+        made = requests.newtran_alone(ctx)
         if made != 1:
             return made if made == 0 else -1
     transaction: Transaction = ctx.transaction

@@ -12,9 +12,9 @@ Facts:
 from typing import TYPE_CHECKING, Final, final
 
 from pysips.core.answer import reply_peer, reply_text
-from pysips.core.context import Context
-from pysips.core.services import FAILED, RELIABLE
-from pysips.sip.message import Message
+from pysips.core.context import REPLY, Context
+from pysips.core.services import FAILED, RELIABLE, Peer
+from pysips.sip.message import Message, read
 from pysips.sip.transaction import (
     ACKNOWLEDGE,
     COMPLETED,
@@ -45,6 +45,8 @@ STATUS_AT: Final = 8  # "SIP/2.0 503 …"
 STATUS_END: Final = 11
 SOON: Final = 0.001  # a timer that fires this much early is on time
 UNDECIDED: Final = -2
+PARKED: Final = "tm.parked"  # a reply's context: its onreply_route has begun an async()
+PARKED_IN: Final = "tm.parked_in"  # and is over; 1 for the branch's route, 0 for the transaction's
 WORST: Final = 10_000
 
 
@@ -105,10 +107,11 @@ def pick(transaction: Transaction) -> int:
 class Replies(Machine):
     """The work on replies and timers of a worker's transactions."""
 
-    __slots__ = ("program", "stats", "table")
+    __slots__ = ("peek_route", "program", "stats", "table")
 
     def __init__(self, table: Table, program: "Program") -> None:
         self.table: Table = table
+        self.peek_route: str = ""
         self.stats: Stats = table.stats
         self.program: Program = program
         table.machine = self
@@ -196,6 +199,9 @@ class Replies(Machine):
         transaction: Transaction | None = ctx.transaction
         if transaction is None or transaction.state == TERMINATED:
             return
+        if ctx.extra is not None and ctx.extra.get(PARKED):
+            ctx.extra[PARKED_IN] = 1 if of_branch else 0
+            return
         client = transaction.clients[ctx.branch_index]
         dropped = ctx.dropped and ctx.message.status < 200
         if of_branch and not dropped and transaction.on_reply:
@@ -207,6 +213,12 @@ class Replies(Machine):
         if not dropped:
             self.routed(transaction, client, ctx)
         self.drain(transaction)
+
+    def unpark(self, ctx: Context) -> None:
+        """What an onreply_route began by async() is over, and so is the route that followed."""
+        ctx.note(PARKED, None)
+        of_branch: int = ctx.noted(PARKED_IN) or 0
+        self.after_route(ctx, of_branch == 1)
 
     def drain(self, transaction: Transaction) -> None:
         """Take what came while a route waited."""
@@ -393,7 +405,7 @@ class Replies(Machine):
             transaction.status = status
             if status >= 200:
                 self.local_end(transaction, status, message)
-            elif observers is not None:
+            elif observers is not None and self.table.settings.tell_provisional:
                 for observer in observers:
                     observer.answered(transaction, status, message)
             return status
@@ -437,6 +449,8 @@ class Replies(Machine):
         transaction.relayed = OURSELVES
         transaction.step(sent(code))
         self.stats.local_replies.inc()
+        if self.peek_route:
+            self.peek(data, peer)
         went = self.table.services.network.send(data, peer)
         if code >= 200:
             cancel_branches(transaction, "", None)
@@ -445,6 +459,13 @@ class Replies(Machine):
             for observer in transaction.observers:
                 observer.answered(transaction, code, None)
         return 1 if went != FAILED else -1
+
+    def peek(self, data: bytes, peer: Peer) -> None:
+        """Let `local_reply_route` look at a reply made here; what it changes is lost."""
+        route = self.program.routes.get(("route", self.peek_route))
+        if route is not None:
+            ctx = Context(self.table.services, self.program, read(data), peer, REPLY)
+            self.program.start(ctx, route, looked)
 
     def trying(self, transaction: Transaction, ctx: Context) -> None:
         """100 for a fresh INVITE (section 17.2.1)."""
@@ -540,7 +561,13 @@ class Replies(Machine):
 
     def give_up(self, transaction: Transaction, client: Client) -> None:
         """No final reply in time: 408 for the branch, and a CANCEL if it ever rang (section 16.8)."""
-        if client.status >= 200 or transaction.status >= 200:
+        if client.status >= 200:
+            return
+        if transaction.status >= 200:
+            if transaction.multi_200:
+                cancel_wanted(client, NO_ANSWER)
+                client.status = 408
+                self.settle_multi(transaction)
             return
         if client.status > 0 and transaction.invite:
             self.stats.fr_inv_timeouts.inc()
@@ -593,6 +620,10 @@ class Replies(Machine):
             services.timers.add(transaction, 64 * self.table.settings.t1)
         else:
             self.table.remove(transaction)
+
+
+def looked(ctx: Context, code: int) -> None:
+    """Nothing follows a look."""
 
 
 def translated(ctx: Context) -> int:

@@ -58,7 +58,7 @@ class Settings:
 
     __slots__ = (
         "auto_100", "block_6xx", "fr_inv_timeout", "fr_timeout", "linger", "minor_flag", "reply_avps", "restart_fr",
-        "ruri_matching", "t1", "t2", "via1_matching",
+        "ruri_matching", "t1", "t2", "tell_provisional", "via1_matching",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -72,6 +72,7 @@ class Settings:
         self.reply_avps: bool = False
         self.block_6xx: bool = True
         self.minor_flag: int = 0
+        self.tell_provisional: bool = False
         self.ruri_matching: bool = True
         self.via1_matching: bool = True
 

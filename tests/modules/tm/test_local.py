@@ -3,6 +3,7 @@
 import pytest
 
 from pysips.core.services import Promise, Target
+from pysips.errors import ConfigError
 from pysips.modules.tm import Tm
 from pysips.modules.tm.api import Answer, Observer
 from pysips.modules.tm.local import from_value
@@ -156,3 +157,34 @@ def test_an_observer_hears_of_everything() -> None:
     bob.answered(bob.heard("INVITE"), 486)
     story.after(100)
     assert diary.notes == ["created", "answered 100 here", "failing 486", "answered 486", "ended"]
+
+
+def test_routes_may_look_at_what_is_made_here() -> None:
+    story = Story(
+        """modparam("tm", "local_request_route", "out")
+        modparam("tm", "local_reply_route", "back")
+        route { t_newtran(); t_new_request("MESSAGE", "sip:b@10.0.0.2", "sip:a@x", "sip:b@y"); t_reply(404, "No"); }
+        route[out] { xlog("@@ out $rm\n"); }
+        route[back] { xlog("@@ back $rs\n"); }""",
+        "tm",
+    )
+    story.party("10.0.0.1").said(request("OPTIONS"))
+    assert [line for line in story.lines if "@@" in line] == ["@@ out MESSAGE", "@@ back 404"]
+
+
+def test_a_route_to_look_at_must_be_there() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Story('modparam("tm", "local_request_route", "nowhere")\nroute { exit; }', "tm")
+    assert "route[nowhere]" in caught.value.complaints[0].message
+
+
+def test_provisional_replies_to_a_request_of_ours_are_told_if_asked_for() -> None:
+    for wanted, told in ((0, ["created", "answered 200"]), (1, ["created", "answered 180", "answered 200"])):
+        story = Story(f'modparam("tm", "pass_provisional_replies", {wanted})\nroute {{ exit; }}', "tm")
+        bob = story.party("10.0.0.2")
+        diary = Diary()
+        tm_of(story).request("INVITE", "sip:b@10.0.0.2", from_="sip:a@x", to="sip:b@y", observer=diary)
+        came = bob.heard("INVITE")
+        bob.answered(came, 180)
+        bob.answered(came, 200)
+        assert diary.notes == told

@@ -85,3 +85,39 @@ def test_an_invite_that_is_cancelled_while_its_script_waits_goes_nowhere() -> No
     story.resolver.asked["slow.example"][0].complete(story.resolver.known("10.0.0.2", 0, ""))
     bob.heard_nothing()
     assert alice.heard_all() == [487]
+
+
+def test_async_in_an_onreply_route_holds_the_reply_back_and_those_behind_it() -> None:
+    story = Story(
+        """route { $du = "sip:10.0.0.2"; t_on_reply("r"); t_relay(); }
+        onreply_route[r] { if ($rs == 180) async(t_inject_branches("msg"), late); }
+        route[late] { xlog("@@ late $rs\n"); }""",
+        "sl tm",
+    )
+    alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
+    alice.said(invite())
+    came = bob.heard("INVITE")
+    bob.answered(came, 180)
+    bob.answered(came, 200)
+    assert written(story) == ["late 180"]
+    assert alice.heard_all() == [100, 180, 200]
+
+
+def test_a_reply_that_waits_is_not_overtaken() -> None:
+    story = Story(
+        """route { $du = "sip:10.0.0.2"; t_on_reply("r"); t_relay(); }
+        onreply_route[r] { if ($rs == 180) { append_msg_branch("sip:c@slow.example");
+            async(t_inject_branches("msg"), late); } }
+        route[late] { xlog("@@ late $rs\n"); }""",
+        "sl tm",
+    )
+    story.resolver.slow.add("slow.example")
+    alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
+    alice.said(invite())
+    came = bob.heard("INVITE")
+    bob.answered(came, 180)
+    bob.answered(came, 200)
+    assert alice.heard_all() == [100]
+    story.resolver.answer("slow.example", [])
+    assert alice.heard_all() == [180, 200]
+    assert written(story) == ["late 180"]
