@@ -15,13 +15,15 @@ from setuptools import Extension, setup
 # Same sources in both builds, written by the rules of CONTRIBUTING.md ("Hot files"). Never an __init__.py or a
 # one-file module: a subclass of the interpreted Module with decorators compiles, and then fails at import.
 HOT = """
-sip/headers sip/text sip/timing sip/scan sip/uri sip/via sip/address sip/message sip/edits sip/build sip/transaction
-sip/digest
-core/flags core/services core/hooks core/branches core/context core/forward core/receive
+sip/grammar sip/headers sip/text sip/timing sip/scan sip/uri sip/via sip/address sip/message sip/edits sip/build
+sip/transaction sip/digest sip/validate sip/rewrite
+core/flags core/services core/stats core/hooks core/branches core/context core/answer core/waiting core/forward
+core/receive
 runtime/wheel
 net/udp net/network
 modules/rr/record modules/rr/loose
-modules/tm/table modules/tm/runs modules/tm/forking modules/tm/acks modules/tm/cancel modules/tm/replies modules/tm/requests
+modules/tm/settings modules/tm/keys modules/tm/table modules/tm/runs modules/tm/forking modules/tm/acks modules/tm/cancel
+modules/tm/choice modules/tm/serving modules/tm/replies modules/tm/requests
 modules/usrloc/contacts modules/usrloc/matching
 modules/registrar/save modules/registrar/lookup modules/registrar/rules modules/registrar/asked modules/registrar/aor
 modules/registrar/bindings modules/registrar/listing modules/registrar/methods
