@@ -45,7 +45,8 @@ from .cancel import cancel_branches, cancel_wanted
 from .forking import ALLOW_NO_CANCEL, NO_AUTO_477, NO_DNS_FAILOVER, PASS_REASON
 from .replies import Replies
 from .requests import Requests
-from .table import OURSELVES, Client, Observer, Settings, Stats, Table, Transaction, plan_of
+from .settings import Settings, Stats
+from .table import OURSELVES, Client, Observer, Table, Transaction, plan_of
 from .variables import client_of, transaction_of
 
 RelayFlags = NewType("RelayFlags", int)
@@ -153,7 +154,7 @@ class Tm(Module, Taker, TmApi):
         for name in (self.local_request_route, self.local_reply_route):
             if name and ("route", name) not in self.program.routes:
                 raise ModuleError(f"there is no route[{name}] to look at local messages")
-        self.replies.peek_route = self.local_reply_route
+        self.replies.serving.peek_route = self.local_reply_route
         self.uac.peek_route = self.local_request_route
         self.program.hooks.takers.append(self)
         self.program.hooks.asyncs = Asyncs(self.requests)
@@ -236,7 +237,7 @@ class Tm(Module, Taker, TmApi):
                 return made if made == 0 else -1
         if 300 <= code < 400:
             headers += contacts(ctx)
-        return self.replies.reply(ctx.transaction, ctx, code, reason, headers, body, to_tag)
+        return self.replies.serving.reply(ctx.transaction, ctx, code, reason, headers, body, to_tag)
 
     @function("t_reply_by_callid", routes=Route.REQUEST)
     def answer_by_callid(
@@ -248,7 +249,7 @@ class Tm(Module, Taker, TmApi):
         except SipError:
             return -1
         found = self.table.dialogs.get((callid or ctx.message.call_id()) + " " + number.strip())
-        return self.replies.reply(found, found.ctx, code, reason) if found is not None else -1
+        return self.replies.serving.reply(found, found.ctx, code, reason) if found is not None else -1
 
     @function("t_check_trans", routes=Route.REQUEST | Route.BRANCH)
     def check_transaction(self, ctx: Context) -> int:
@@ -499,7 +500,7 @@ class Tm(Module, Taker, TmApi):
         if transaction is None or ctx.message.status:
             return False
         if transaction.status < 200 and not transaction.forwarded:
-            self.replies.reply(transaction, ctx, 500, "Server Internal Error")
+            self.replies.serving.reply(transaction, ctx, 500, "Server Internal Error")
         return True
 
     def owing(self) -> int:
@@ -538,6 +539,6 @@ class Tm(Module, Taker, TmApi):
             lines = header_lines(new_headers) if new_headers not in ("", ".") else ""
         except ValueError as problem:
             raise MiError(400, f"Bad headers: {problem}") from None
-        if self.replies.reply(found, found.ctx, code, reason, lines, body, to_tag) < 0:
+        if self.replies.serving.reply(found, found.ctx, code, reason, lines, body, to_tag) < 0:
             raise MiError(500, "Transaction has its final reply")
         return "OK"

@@ -76,7 +76,7 @@ class Job:
         ctx.program.tell_failure(problem, "the route after async() failed")
         transaction: Transaction | None = ctx.transaction
         if ctx.kind == REQUEST and transaction is not None and not transaction.forwarded and transaction.status < 200:
-            self.asyncs.requests.replies.reply(transaction, ctx, 500, "Server Internal Error")
+            self.asyncs.requests.replies.serving.reply(transaction, ctx, 500, "Server Internal Error")
         self.resumed(ctx, -1)
 
     def resumed(self, ctx: Context, code: int) -> None:

@@ -25,8 +25,9 @@ from pysips.sip.via import bare
 from .api import Answer
 from .driving import drive
 from .forking import NO_DNS_FAILOVER, SendWatch, start
-from .replies import Replies, looked
+from .replies import Replies
 from .requests import Requests
+from .serving import looked
 from .table import Client, Observer, Transaction
 
 if TYPE_CHECKING:

@@ -1,117 +1,52 @@
-"""Replies: from downstream to the client, and those made here (RFC 3261 sections 16.7 and 17).
+"""Replies from downstream and the time they take: onreply_route, failure_route, the decision (RFC 3261 section 16.7).
 
 Facts:
-- the best reply is chosen as OpenSIPS does: 3xx before 401, 407, 415, 420, 484, then other 4xx, 5xx, 6xx when it
-  does not end all (`disable_6xx_block`), 408, and 503 last; a 6xx wins at once;
-- only the branches of the newest t_relay compete: a failure_route has dealt with the older ones;
-- a 503 goes up as 500 (section 16.7 step 6), unless `disable_503_translation` is set;
+- only the branches of the newest t_relay compete: a failure_route has dealt with the older ones; a 6xx wins at once;
 - routes of one transaction run one after the other: what comes while one waits is kept in order;
-- a branch that gives up is answered 408 for; what it says later is acknowledged here and goes no further.
+- a repeated reply is absorbed here (section 17.1), a repeated negative one acknowledged again;
+- a branch that gives up counts as 408; what it says later is acknowledged here and goes no further.
 """
 
 from typing import TYPE_CHECKING, Final, final
 
-from pysips.core.answer import reply_peer, reply_text
-from pysips.core.context import REPLY, Context
-from pysips.core.services import FAILED, RELIABLE, Peer
-from pysips.sip.message import Message, read
+from pysips.core.context import Context
+from pysips.core.services import RELIABLE
 from pysips.sip.transaction import (
     ACKNOWLEDGE,
-    COMPLETED,
-    HEARD_ACK,
-    HEARD_AGAIN,
     PASS,
-    PROCEEDING,
     REPEAT,
     RESEND,
     TERMINATED,
     heard,
-    sent,
 )  # fmt: skip
 
 from .acks import acknowledge, acknowledge_success
-from .api import Answer
 from .cancel import ELSEWHERE, NO_ANSWER, cancel_branches, cancel_client, cancel_wanted
+from .choice import UNDECIDED, is_elsewhere, pick
 from .forking import SEND_FAILED, excuse, failover, retarget
 from .reasons import reason_of
 from .runs import enter_reply, failure_context, leave_reply
-from .table import NOBODY, OURSELVES, Client, Machine, Stats, Table, Transaction
+from .serving import Serving
+from .settings import Stats
+from .table import Client, Machine, Table, Transaction
 
 if TYPE_CHECKING:
     from pysips.core.program import Program
 
-TRYING_REASON: Final = "Giving it a try"
-STATUS_AT: Final = 8  # "SIP/2.0 503 …"
-STATUS_END: Final = 11
 SOON: Final = 0.001  # a timer that fires this much early is on time
-UNDECIDED: Final = -2
 PARKED: Final = "tm.parked"  # a reply's context: its onreply_route has begun an async()
 PARKED_IN: Final = "tm.parked_in"  # and is over; 1 for the branch's route, 0 for the transaction's
-WORST: Final = 10_000
-
-
-def priority(status: int, cancelled: bool) -> int:
-    """The rank of a final negative status: the lowest wins (OpenSIPS' order, see the file's head)."""
-    digit = status // 100
-    if digit == 3:
-        return status + 100
-    if digit == 4:
-        if status == 401:
-            return 500
-        if status == 407:
-            return 501
-        if status == 415:
-            return 502
-        if status == 420:
-            return 503
-        if status == 484:
-            return 504
-        if status == 408:
-            return 800
-        if status == 487 and cancelled:
-            return 0
-        return status + 200
-    if digit == 6:
-        return status - 300
-    return 801 if status == 503 else status + 200
-
-
-def pick(transaction: Transaction) -> int:
-    """The index of the branch whose negative reply is best; UNDECIDED while one is open, -1 if there is none.
-
-    Minor branches and placeholders are not waited for.
-    """
-    minor = transaction.table.settings.minor_flag
-    clients = transaction.clients
-    best = -1
-    lowest = WORST
-    for client in clients[transaction.first :]:
-        if client.phony >= 0:
-            enough = client.phony > 0 and client.phony <= len(clients) - transaction.first
-            if enough or (transaction.cancelled and client.status < 299):
-                continue
-        elif not client.data:
-            continue
-        if client.status < 200:
-            if client.branch.flags & minor:
-                continue
-            return UNDECIDED
-        rank = priority(client.status, transaction.cancelled)
-        if rank < lowest:
-            lowest = rank
-            best = client.index
-    return best
 
 
 @final
 class Replies(Machine):
     """The work on replies and timers of a worker's transactions."""
 
-    __slots__ = ("peek_route", "program", "stats", "table")
+    __slots__ = ("program", "serving", "stats", "table")
 
     def __init__(self, table: Table, program: "Program") -> None:
         self.table: Table = table
-        self.peek_route: str = ""
+        self.serving: Serving = Serving(table, program)
         self.stats: Stats = table.stats
         self.program: Program = program
         table.machine = self
@@ -254,7 +189,7 @@ class Replies(Machine):
             return
         client.status = status
         if status != 100:
-            self.up(transaction, client, ctx)
+            self.serving.up(transaction, client, ctx)
         settings = self.table.settings
         peer = client.peer
         if client.state == TERMINATED or peer is None:
@@ -275,18 +210,18 @@ class Replies(Machine):
         if transaction.status >= 200:
             if transaction.invite and client.status < 300 and not transaction.local:
                 client.status = ctx.message.status
-                self.up(transaction, client, ctx)
+                self.serving.up(transaction, client, ctx)
                 if transaction.multi_200:
                     self.settle_multi(transaction)
             return
         if client.status >= 300:
             return  # we gave up on it, and other branches run
         client.status = ctx.message.status
-        self.up(transaction, client, ctx)
+        self.serving.up(transaction, client, ctx)
         if transaction.multi_200 and not self.all_final(transaction):
             return
         cancel_branches(transaction, ELSEWHERE, client)
-        self.finish(transaction, client.status, False)
+        self.serving.finish(transaction, client.status, False)
 
     def all_final(self, transaction: Transaction) -> bool:
         """Whether every branch of the newest t_relay has its final reply."""
@@ -296,7 +231,7 @@ class Replies(Machine):
     def settle_multi(self, transaction: Transaction) -> None:
         """End a transaction that lets all branches answer, when all did (RFC 3841 section 9.1, no-cancel)."""
         if transaction.state != TERMINATED and transaction.due == 0 and self.all_final(transaction):
-            self.finish(transaction, transaction.status, False)
+            self.serving.finish(transaction, transaction.status, False)
 
     def negative(self, transaction: Transaction, client: Client, ctx: Context | None) -> None:
         """300–699 from downstream, or one that was made up (`ctx` None, `client.status` set): keep it, and decide."""
@@ -385,153 +320,14 @@ class Replies(Machine):
         ctx = picked.reply
         transaction.picked = picked.index
         if ctx is not None:
-            status = self.up(transaction, picked, ctx)
-            self.finish(transaction, status, False)
+            status = self.serving.up(transaction, picked, ctx)
+            self.serving.finish(transaction, status, False)
         elif transaction.peer is None or transaction.local:
-            self.local_end(transaction, picked.status, None)
+            self.serving.local_end(transaction, picked.status, None)
         else:
             status = picked.status
             reason = excuse(SEND_FAILED)[1] if status == SEND_FAILED else reason_of(status)
-            self.reply(transaction, transaction.ctx, status, reason)
-
-    def up(self, transaction: Transaction, client: Client, ctx: Context) -> int:
-        """Send a reply from downstream to the client: without our Via, with the script's edits. The status sent."""
-        message = ctx.message
-        status = message.status
-        transaction.relayed = client.index
-        observers = transaction.observers
-        peer = transaction.peer
-        if peer is None or transaction.local:
-            transaction.status = status
-            if status >= 200:
-                self.local_end(transaction, status, message)
-            elif observers is not None and self.table.settings.tell_provisional:
-                for observer in observers:
-                    observer.answered(transaction, status, message)
-            return status
-        if observers is not None:
-            for observer in observers:
-                observer.reply_passing(transaction, ctx)
-        text = message.text
-        a, b = message.without_top_via()
-        if status == 503 and self.program.translate_503:
-            status = translated(ctx)
-        if ctx.edits.items:
-            edits = ctx.edits.copy()
-            edits.remove(a, b)
-            data = edits.write(text)
-        else:
-            data = (text[:a] + text[b:]).encode("utf-8", "surrogateescape")
-        transaction.status = status
-        transaction.last = data
-        transaction.step(sent(status))
-        self.table.services.network.send(data, peer)
-        self.stats.relayed_replies.inc()
-        if observers is not None:
-            for observer in observers:
-                observer.answered(transaction, status, message)
-        return status
-
-    def reply(
-        self, transaction: Transaction, ctx: Context, code: int, reason: str, headers: str = "", body: str = "",
-        to_tag: str = "",
-    ) -> int:  # fmt: skip
-        """Answer a transaction ourselves: 1, or -1 if it has its final reply already. `ctx`: the script's headers."""
-        peer = transaction.peer
-        if transaction.status >= 200 or peer is None:
-            return -1
-        text = reply_text(ctx, code, reason, to_tag or transaction.to_tag, headers, body)
-        if to_tag and not transaction.to_tag:
-            transaction.to_tag = to_tag
-        data = text.encode("utf-8", "surrogateescape")
-        transaction.last = data
-        transaction.status = code
-        transaction.relayed = OURSELVES
-        transaction.step(sent(code))
-        self.stats.local_replies.inc()
-        if self.peek_route:
-            self.peek(data, peer)
-        went = self.table.services.network.send(data, peer)
-        if code >= 200:
-            cancel_branches(transaction, "", None)
-            self.finish(transaction, code, True)
-        if transaction.observers is not None:
-            for observer in transaction.observers:
-                observer.answered(transaction, code, None)
-        return 1 if went != FAILED else -1
-
-    def peek(self, data: bytes, peer: Peer) -> None:
-        """Let `local_reply_route` look at a reply made here; what it changes is lost."""
-        route = self.program.routes.get(("route", self.peek_route))
-        if route is not None:
-            ctx = Context(self.table.services, self.program, read(data), peer, REPLY)
-            self.program.start(ctx, route, looked)
-
-    def trying(self, transaction: Transaction, ctx: Context) -> None:
-        """100 for a fresh INVITE (section 17.2.1)."""
-        self.reply(transaction, ctx, 100, TRYING_REASON)
-
-    def finish(self, transaction: Transaction, status: int, ours: bool) -> None:
-        """The final reply is out: stop what runs downstream, and wait for the ACK or for stragglers."""
-        for client in transaction.clients:
-            client.due = 0
-        if transaction.state == TERMINATED:
-            return
-        self.stats.completed(status)
-        services = self.table.services
-        settings = self.table.settings
-        peer = transaction.peer
-        if not transaction.invite or peer is None or transaction.local:
-            services.timers.add(transaction, settings.linger)
-            return
-        if status >= 300:
-            if status == 401 or status == 407:  # no repetition of challenges (RFC 3261 section 26.3.2.4)
-                services.timers.add(transaction, settings.linger)
-                return
-            self.repeat_until_ack(transaction, peer.proto not in RELIABLE)
-        elif ours:
-            transaction.accepting = True
-            self.repeat_until_ack(transaction, True)
-        else:
-            services.timers.add(transaction, 64 * settings.t1)  # timer L of RFC 6026
-
-    def repeat_until_ack(self, transaction: Transaction, repeats: bool) -> None:
-        """Timers G and H: the final reply again at T1, 2 T1 … T2, until the ACK or fr_timeout."""
-        services = self.table.services
-        patience = transaction.answer_timeout()
-        transaction.deadline = services.clock.now() + patience
-        transaction.wait = self.table.settings.t1 if repeats else patience
-        services.timers.add(transaction, min(transaction.wait, patience))
-
-    def release(self, transaction: Transaction) -> None:
-        """The ACK came, or the script left the transaction alone: stay for stragglers only (timer I)."""
-        transaction.step(HEARD_ACK)
-        transaction.accepting = False
-        transaction.wait = 0.0
-        if transaction.state != TERMINATED:
-            for client in transaction.clients:
-                client.due = 0
-            settings = self.table.settings
-            seconds = 64 * settings.t1 if is_accepted(transaction) else settings.linger
-            self.table.services.timers.add(transaction, seconds)
-
-    def again(self, transaction: Transaction) -> None:
-        """A request came once more: the last reply, once more."""
-        transaction.step(HEARD_AGAIN)
-        if transaction.last and transaction.peer is not None:
-            self.table.services.network.send(transaction.last, transaction.peer)
-
-    def local_end(self, transaction: Transaction, status: int, message: Message | None) -> None:
-        """A request of our own, or one that was replicated, has its final answer."""
-        transaction.status = status
-        self.finish(transaction, status, False)
-        if transaction.observers is not None:
-            for observer in transaction.observers:
-                observer.answered(transaction, status, message)
-        promise = transaction.promise
-        if promise is not None:
-            transaction.promise = None
-            promise.complete(Answer(status, message))
+            self.serving.reply(transaction, transaction.ctx, status, reason)
 
     # -- time
 
@@ -602,54 +398,4 @@ class Replies(Machine):
             self.unreachable(client)
 
     def server_timer(self, transaction: Transaction) -> None:
-        """Timers G and H, or the end of lingering (I, J, L)."""
-        services = self.table.services
-        if transaction.accepting or (transaction.invite and transaction.state == COMPLETED and transaction.wait > 0.0):
-            left = transaction.deadline - services.clock.now()
-            if left > SOON:
-                if transaction.peer is not None:
-                    services.network.send(transaction.last, transaction.peer)
-                    self.stats.reply_retransmissions.inc()
-                transaction.wait = min(2 * transaction.wait, self.table.settings.t2)
-                services.timers.add(transaction, transaction.wait if transaction.wait < left else left)
-                return
-        if transaction.busy or transaction.held:
-            services.timers.add(transaction, self.table.settings.linger)
-        elif transaction.wait >= 0.0 and still_open(transaction):
-            transaction.wait = -1.0  # once
-            services.timers.add(transaction, 64 * self.table.settings.t1)
-        else:
-            self.table.remove(transaction)
-
-
-def looked(ctx: Context, code: int) -> None:
-    """Nothing follows a look."""
-
-
-def translated(ctx: Context) -> int:
-    """Make a 503 from downstream a 500, unless the script has written another status over it."""
-    if not [a for a, _, _ in ctx.edits.items if a < STATUS_END]:
-        ctx.edits.replace(STATUS_AT, STATUS_END, "500")
-    return 500
-
-
-def still_open(transaction: Transaction) -> bool:
-    """Whether an INVITE branch that rang has still no final reply, so that its last words must be acknowledged."""
-    return transaction.invite and bool([one for one in transaction.clients if one.state == PROCEEDING])
-
-
-def is_accepted(transaction: Transaction) -> bool:
-    """Whether an INVITE was answered by 2xx (RFC 6026)."""
-    return transaction.invite and 200 <= transaction.status < 300
-
-
-def is_elsewhere(client: Client) -> bool:
-    """Whether a failure asks for the next address of the same name: 503, or silence (RFC 3263 section 4.3)."""
-    if client.targets is None:
-        return False
-    if client.status == 503:
-        return client.reply is not None
-    return client.status == 408 and not client.replied
-
-
-__all__ = ["NOBODY", "OURSELVES", "Replies", "is_accepted", "is_elsewhere", "pick", "priority", "reply_peer"]
+        self.serving.timer(transaction)

@@ -26,8 +26,10 @@ from .forking import (
     excuse,
     never_sent,
 )  # fmt: skip
-from .replies import Replies, is_accepted
-from .table import OURSELVES, PLAN, Plan, Table, Transaction, complete
+from .keys import complete
+from .replies import Replies
+from .serving import is_accepted
+from .table import OURSELVES, PLAN, Plan, Table, Transaction
 
 # What `newtran` answers beside 1 (new) and 0 (a retransmission, or an ACK that ends here).
 PASSING_ACK: Final = 2  # the ACK of a 2xx: to be sent on without state
@@ -52,7 +54,7 @@ class Unanswered(Ending):
             return
         if transaction.method != "ACK" and log.limited("tm:unanswered", 10.0):
             log.warn("tm", f"the script left a {transaction.method} from {ctx.source} without an answer")
-        self.replies.release(transaction)
+        self.replies.serving.release(transaction)
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -100,7 +102,7 @@ class RelayWork(Work):
         if self.fresh:
             if not self.flags & NO_AUTO_477:
                 code, reason = excuse(relay.error)
-                if requests.replies.reply(transaction, self.ctx, code, reason) > 0:
+                if requests.replies.serving.reply(transaction, self.ctx, code, reason) > 0:
                     return 1
             self.ctx.when_ended(requests.unanswered)
         return CODES[relay.error]
@@ -177,7 +179,7 @@ class Requests:
         key = table.key_of(message, message.method)
         found = table.servers.get(key)
         if found is not None:
-            self.replies.again(found)
+            self.replies.serving.again(found)
             return 0
         made = table.create(ctx, key)
         made.peer = reply_peer(ctx)
@@ -189,7 +191,7 @@ class Requests:
             for observer in made.observers:
                 observer.created(made, ctx)
         if made.invite and table.settings.auto_100:
-            self.replies.trying(made, ctx)
+            self.replies.serving.trying(made, ctx)
         return 1
 
     def newtran_alone(self, ctx: Context) -> int:
@@ -204,11 +206,11 @@ class Requests:
         message = ctx.message
         found = self.table.of_request(message, "INVITE")
         if found is not None and not is_accepted(found):
-            self.replies.release(found)
+            self.replies.serving.release(found)
             return 0
         found = self.of_dialog(ctx)
         if found is not None and found.relayed == OURSELVES:
-            self.replies.release(found)
+            self.replies.serving.release(found)
             return 0
         return PASSING_ACK
 
@@ -233,14 +235,14 @@ class Requests:
         if method == "ACK":
             found = self.table.of_request(message, "INVITE")
             if found is not None and not is_accepted(found):
-                self.replies.release(found)
+                self.replies.serving.release(found)
                 ctx.transaction = found
                 return 1
             return E2E_ACK if self.table.of_dialog(message) is not None else -1
         found = self.table.of_request(message, method)
         if found is None:
             return -1
-        self.replies.again(found)
+        self.replies.serving.again(found)
         return 0
 
     # -- t_relay
@@ -259,7 +261,7 @@ class Requests:
         assert transaction is not None
         message = ctx.message
         if message.method == "ACK":
-            self.replies.release(transaction)
+            self.replies.serving.release(transaction)
             return 1
         if flags:
             set_flags(transaction, message, flags)
@@ -275,7 +277,7 @@ class Requests:
     def refusal(self, transaction: Transaction, ctx: Context) -> int:
         """Why no branch may begin: NO_DESTINATION, or 0. Cancelled before the first branch: 487."""
         if transaction.cancelled and not transaction.forwarded and transaction.status < 200:
-            self.replies.reply(transaction, ctx, 487, "Request Terminated")
+            self.replies.serving.reply(transaction, ctx, 487, "Request Terminated")
         if transaction.cancelled or transaction.no_new_branches or transaction.status >= 200:
             return NO_DESTINATION
         return 0
@@ -287,7 +289,7 @@ class Requests:
         found = self.table.of_request(ctx.message, "INVITE")
         if found is None:
             return False
-        self.replies.reply(transaction, ctx, 200, "canceling")
+        self.replies.serving.reply(transaction, ctx, 200, "canceling")
         reason = self.reason(transaction, ctx)
         found.cancelled = True
         if found.observers is not None:

@@ -19,11 +19,8 @@ from mypy_extensions import mypyc_attr
 from pysips.core.branches import Branch
 from pysips.core.context import Context
 from pysips.core.exports import Value
-from pysips.core.services import RELIABLE, Peer, Services, Target, Timer
-from pysips.core.stats import Counter, Statistics
-from pysips.errors import SipError
+from pysips.core.services import Peer, Services, Target, Timer
 from pysips.sip.edits import Edits
-from pysips.sip.headers import CALL_ID, FROM, TO, VIA
 from pysips.sip.message import Message
 from pysips.sip.transaction import (
     CALLING,
@@ -37,87 +34,12 @@ from pysips.sip.transaction import (
     TERMINATED,
     TRYING,
 )
-from pysips.sip.via import ViaFacts
 
-COOKIE: Final = "z9hG4bK"
+from .keys import COOKIE, dialog_key, request_key
+from .settings import Settings, Stats
 
 NOBODY: Final = -1  # `relayed`: nothing was sent upstream
 OURSELVES: Final = -2  # `relayed`: the last reply was made here
-
-GROUP: Final = "tm"
-# Counted by anycast replication only, which is not here yet: they are there for those who ask for the whole group.
-CLUSTER: Final = (
-    "cluster_reply_sent", "cluster_request_sent", "cluster_cancel_sent", "cluster_reply_recv", "cluster_request_recv",
-    "cluster_cancel_recv",
-)  # fmt: skip
-
-
-@final
-class Settings:
-    """The module's parameters as the work needs them: times in seconds, the flags as truths."""
-
-    __slots__ = (
-        "auto_100", "block_6xx", "fr_inv_timeout", "fr_timeout", "linger", "minor_flag", "reply_avps", "restart_fr",
-        "ruri_matching", "t1", "t2", "tell_provisional", "via1_matching",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.fr_timeout: float = 30.0
-        self.fr_inv_timeout: float = 120.0
-        self.t1: float = 0.5
-        self.t2: float = 4.0
-        self.linger: float = 5.0
-        self.auto_100: bool = True
-        self.restart_fr: bool = True
-        self.reply_avps: bool = False
-        self.block_6xx: bool = True
-        self.minor_flag: int = 0
-        self.tell_provisional: bool = False
-        self.ruri_matching: bool = True
-        self.via1_matching: bool = True
-
-
-@final
-class Stats:
-    """The module's counters, by OpenSIPS' names."""
-
-    __slots__ = (
-        "by_class",
-        "fr_inv_timeouts",
-        "fr_timeouts",
-        "inuse",
-        "local_replies",
-        "received_replies",
-        "relayed_replies",
-        "reply_retransmissions",
-        "request_retransmissions",
-        "uac",
-        "uas",
-    )  # fmt: skip
-
-    def __init__(self, statistics: Statistics) -> None:
-        self.received_replies: Counter = statistics.counter(GROUP, "received_replies")
-        self.relayed_replies: Counter = statistics.counter(GROUP, "relayed_replies")
-        self.local_replies: Counter = statistics.counter(GROUP, "local_replies")
-        self.uas: Counter = statistics.counter(GROUP, "UAS_transactions")
-        self.uac: Counter = statistics.counter(GROUP, "UAC_transactions")
-        self.by_class: list[Counter] = [
-            statistics.counter(GROUP, str(digit) + "xx_transactions") for digit in range(2, 7)
-        ]
-        self.inuse: Counter = statistics.counter(GROUP, "inuse_transactions", True)
-        self.request_retransmissions: list[Counter] = [
-            statistics.counter(GROUP, "retransmission_req_" + name) for name in ("T1_1", "T1_2", "T1_3", "T2")
-        ]
-        for name in CLUSTER:
-            statistics.counter(GROUP, name)
-        self.reply_retransmissions: Counter = statistics.counter(GROUP, "retransmission_rpl_T2")
-        self.fr_timeouts: Counter = statistics.counter(GROUP, "timeout_finalresponse")
-        self.fr_inv_timeouts: Counter = statistics.counter(GROUP, "timeout_finalresponse_inv")
-
-    def completed(self, status: int) -> None:
-        """A transaction got its final reply; it counts in its class, once."""
-        if 200 <= status < 700:
-            self.by_class[status // 100 - 2].inc()
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -497,53 +419,3 @@ class Table:
     def owing(self) -> int:
         """How many transactions still owe their client a final reply."""
         return sum([1 for one in self.servers.values() if one.status < 200 and not one.local])
-
-
-def is_reliable(proto: str) -> bool:
-    """Whether a transport delivers by itself, so that nothing is sent twice."""
-    return proto in RELIABLE
-
-
-def request_key(message: Message, settings: Settings) -> str:
-    """What names a transaction, but for the method (section 17.2.3): branch and sent-by, or what RFC 2543 had instead.
-
-    Raises SipError(400) for a request that lacks what it takes.
-    """
-    known = message.via
-    if known is not None:
-        return message.branch() + " " + known.sent_by + " "
-    return careful_key(message, settings)
-
-
-def careful_key(message: Message, settings: Settings) -> str:
-    """The same for a Via that is not known, and for clients of RFC 2543."""
-    via = message.top_via()
-    branch = via.branch
-    if branch.startswith(COOKIE):
-        return branch + " " + ViaFacts(via).sent_by + " "
-    key = message.call_id() + " " + str(message.cseq()[0]) + " " + message.from_tag() + " "
-    if settings.ruri_matching:
-        key += message.uri + " "
-    if settings.via1_matching:
-        a, b = message.top_via_span()
-        key += message.text[a:b] + " "
-    return key
-
-
-def dialog_key(message: Message) -> str:
-    """What an INVITE and the ACK of its 2xx have in common: Call-ID and CSeq number."""
-    return message.call_id() + " " + str(message.cseq()[0])
-
-
-def complete(message: Message) -> bool:
-    """Whether a request has the headers without which there is no transaction: Via, From, To, Call-ID, CSeq."""
-    if message.via is not None:
-        return True  # only the checks set it, when they have seen all of these
-    kinds = message.kinds
-    if kinds.find(VIA, 1) < 0 or kinds.find(FROM, 1) < 0 or kinds.find(TO, 1) < 0 or kinds.find(CALL_ID, 1) < 0:
-        return False
-    try:
-        message.cseq()
-    except SipError:
-        return False
-    return True
