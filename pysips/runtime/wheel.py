@@ -8,7 +8,6 @@ Facts:
 - A timer never fires early; it may be one tick late.
 """
 
-import math
 from typing import Final, final
 
 from pysips.core.log import log
@@ -34,12 +33,19 @@ class Wheel(Timers):
 
     def add(self, timer: Timer, seconds: float) -> None:
         """Fire once in so many seconds (at least one tick); adding it again moves it."""
-        # One more than the rounded ticks: a part of the running tick is already over.
-        ticks = LONGEST if seconds > LONGEST / TICKS_A_SECOND else math.ceil(seconds * TICKS_A_SECOND) + 1
+        exact = seconds * TICKS_A_SECOND
+        ticks = LONGEST if exact > LONGEST else int(exact)
+        # Rounded up, and one more: a part of the running tick is already over.
+        ticks += 1 if ticks >= exact else 2
         if ticks < 1:
             ticks = 1
-        timer.due = self.now + ticks
-        self.place(timer, ticks)
+        due = self.now + ticks
+        timer.due = due
+        if ticks >= BUCKETS:
+            self.place(timer, ticks)
+        else:
+            timer.at = due
+            self.buckets[due & MASK].append(timer)
 
     def place(self, timer: Timer, ticks: int) -> None:
         """Into the bucket where it is looked at next. An older entry of the same timer is no longer `at` its bucket."""

@@ -104,10 +104,14 @@ class Message:
         self.status = status
         if a != 7 or not text.startswith("SIP/2.0"):
             self.check_version(0, a)
-        k = self.kinds.find(CSEQ)
+        k = self.kinds.find(CSEQ, 1)
         if k > 0:
-            value = self.value_at(k)
-            self.method = value[max(value.rfind(" "), value.rfind("\t")) + 1 :]
+            b = self.starts[k + 1] - 2
+            method = text[text.rfind(" ", self.starts[k], b) + 1 : b]
+            if not method.isalpha() or self.kinds.startswith(FOLD, k + 1):
+                value = self.value_at(k)
+                method = value[max(value.rfind(" "), value.rfind("\t")) + 1 :]
+            self.method = method
 
     def check_version(self, a: int, b: int) -> None:
         """Note another version than 2.0; the letters may be small ones (RFC 3261 section 7.1)."""
@@ -360,11 +364,16 @@ class Message:
         k = self.kinds.find(VIA, 1)
         if k < 0:
             raise SipError(400, "No Via")
+        text = self.text
         a, b = self.span(k)
-        if self.text.find(",", a, b) < 0:
+        comma = text.find(",", a, b)
+        if comma < 0:
             return a, b
+        plain = text.startswith("Via: ", a) and text.startswith(", ", comma) and text.find('"', a, comma) < 0
+        if plain and text[a + 5] not in BLANKS and text[comma + 2] not in BLANKS:
+            return a + 5, comma + 2
         a2, b2 = self.value_span(k)
-        spans = list_spans(self.text, a2, b2, False)
+        spans = list_spans(text, a2, b2, False)
         return (spans[0][0], spans[1][0]) if len(spans) > 1 else (a, b)
 
     # ----------------------------------------------------------------------------------------------------------- body

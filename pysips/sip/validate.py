@@ -117,7 +117,7 @@ def check(message: Message) -> None:
         check_hops(message)
     if length > 0 and len(text) - message.body_at != proven_lengths.get(text[starts[length] : starts[length + 1]]):
         check_length(message)
-    if not via or not is_known_via(message, via):
+    if not via or not is_known_via(message, text.find(":", starts[via]) + 1, starts[via + 1] - 2, True):
         check_vias(message)
     tag = known_tag(message, from_)
     if tag is None:
@@ -305,23 +305,22 @@ def check_length(message: Message) -> None:
 # ---------------------------------------------------------------------------------------------------------------- Via
 
 
-def is_known_via(message: Message, k: int) -> bool:
-    """True if line k, the only Via, is one value that was found good with another branch; keeps what it says."""
+def is_known_via(message: Message, a: int, b: int, is_top: bool) -> bool:
+    """True if text[a:b] is one Via that was found good with another branch; what the topmost one says is kept."""
     text = message.text
-    b = message.starts[k + 1] - 2
-    at = text.find(":", message.starts[k], b) + 1
-    i = text.find(BRANCH, at, b)
+    i = text.find(BRANCH, a, b)
     if i < 0:
         return False
     j = text.find(";", i + 15, b)
     if j < 0:
         j = b
-    facts = proven_vias.get(text[at:i] + text[j:b])
+    facts = proven_vias.get(text[a:i] + text[j:b])
     branch = text[i + 8 : j]
     if facts is None or not is_rfc_3261(branch):
         return False
-    message.via = facts
-    message.known_branch = branch
+    if is_top:
+        message.via = facts
+        message.known_branch = branch
     return True
 
 
@@ -355,27 +354,13 @@ def check_vias(message: Message) -> None:
             while at <= b:
                 comma = text.find(",", at, b)
                 end = comma if comma >= 0 else b
-                facts = facts_of(text, at, end)
-                if facts is None:
+                if not is_known_via(message, at, end, not count):
                     check_via(text[at:end])
-                elif not count:
-                    message.via = facts
                 count += 1
                 at = end + 1
         if count > MOST_VIAS:
             raise SipError(400, "Too Many Via Values")
         k = kinds.find(VIA, k + 1)
-
-
-def facts_of(text: str, a: int, b: int) -> ViaFacts | None:
-    """What the Via in text[a:b] says if it was found good with another branch, and this branch can be one; or None."""
-    i = text.find(BRANCH, a, b)
-    if i < 0:
-        return None
-    j = text.find(";", i + 15, b)
-    if j < 0:
-        j = b
-    return proven_vias.get(text[a:i] + text[j:b]) if is_rfc_3261(text[i + 8 : j]) else None
 
 
 def check_via(text: str) -> None:
