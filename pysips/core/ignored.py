@@ -20,6 +20,10 @@ URI_COLUMNS: Final = (
 )  # fmt: skip
 
 MEMORY: Final = "contacts are kept in memory: there are no columns, and no rows to write"
+ACC_COLUMNS: Final = (
+    "acc_method_column", "acc_from_tag_column", "acc_to_tag_column", "acc_callid_column", "acc_sip_code_column",
+    "acc_sip_reason_column", "acc_time_column", "acc_created_avp_name", "service_type",
+)  # fmt: skip
 NO_PINGS: Final = "nothing pings contacts yet"
 NO_NODES: Final = "there are no other nodes without a cluster"
 NO_PUSH: Final = "push notifications are off"
@@ -30,6 +34,11 @@ USRLOC_COLUMNS: Final = (
 PUSH: Final = (
     "pn_providers", "pn_ct_match_params", "pn_pnsreg_interval", "pn_trigger_interval", "pn_skip_pn_interval",
     "pn_refresh_timeout", "pn_enable_purr",
+)  # fmt: skip
+PINGS: Final = (
+    "ping_nated_only", "natping_tcp", "natping_partitions", "natping_socket", "sipping_from", "sipping_method",
+    "sipping_bflag", "sipping_latency_flag", "sipping_ignore_rpl_codes", "remove_on_timeout_bflag", "ping_threshold",
+    "max_pings_lost", "force_socket", "cluster_id", "cluster_sharing_tag",
 )  # fmt: skip
 
 IGNORED: Final[dict[tuple[str, str], str]] = {
@@ -57,10 +66,12 @@ IGNORED: Final[dict[tuple[str, str], str]] = {
     ("proto_tcp", "trace_filter_route"): NO_TRACE,
     ("mi_fifo", "trace_destination"): NO_TRACE,
     ("mi_fifo", "trace_bwlist"): NO_TRACE,
+    **{("acc", name): NO_DATABASE for name in ACC_COLUMNS},
     ("acc", "log_facility"): "all lines go to the one syslog_facility",
     ("xlog", "buf_size"): "the global xlog_buf_size says it",
     ("xlog", "force_color"): "the global xlog_force_color says it",
     ("avpops", "buf_size"): "texts have no buffer here",
     **{("avpops", name): NO_DATABASE for name in AVP_COLUMNS},
     **{("uri", name): NO_DATABASE for name in URI_COLUMNS},
+    **{("nathelper", name): NO_PINGS for name in PINGS},
 }

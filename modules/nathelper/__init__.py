@@ -1,0 +1,112 @@
+"""nathelper: phones behind NATs, seen and helped (OpenSIPS manual: nathelper). Pinging them comes later.
+
+Numbers instead of words (`nat_uac_test("19")`) are 2.4's spelling of the flags.
+"""
+
+from typing import Annotated, NewType
+
+from pysips.core.avps import avp_name, push
+from pysips.core.context import Context
+from pysips.core.exports import Module, Route, function, modparam, param
+from pysips.core.log import log
+from pysips.errors import ModuleError
+from pysips.sip.rewrite import is_one_line
+from pysips.sip.text import number
+
+from . import rewriting, where
+
+ALL = Route.REQUEST | Route.FAILURE | Route.REPLY | Route.BRANCH | Route.LOCAL
+Tests = NewType("Tests", int)
+Tasks = NewType("Tasks", int)
+
+
+def bits_of(text: str, words: dict[str, int]) -> int:
+    """`word,word` or a number as bits; raises ValueError for an unknown word."""
+    plain = number(text.strip(), 255)
+    if plain is not None:
+        return plain
+    bits = 0
+    for word in text.split(","):
+        bit = words.get(word.strip())
+        if bit is None:
+            raise ValueError(f'unknown flag "{word.strip()}": one of {", ".join(words)}')
+        bits |= bit
+    return bits
+
+
+def tests(text: str) -> Tests:
+    """The tests of nat_uac_test."""
+    return Tests(bits_of(text, where.WORDS))
+
+
+def tasks(text: str) -> Tasks:
+    """The tasks of fix_nated_sdp."""
+    return Tasks(bits_of(text, rewriting.WORDS))
+
+
+def preserve(text: str) -> str:
+    """The one flag of fix_nated_contact; raises ValueError for another."""
+    if text not in ("", "preserve-uri"):
+        raise ValueError(f'unknown flag "{text}": "preserve-uri"')
+    return text
+
+
+class NatHelper(Module):
+    received_avp: str | None = param(None, help="The AVP into which fix_nated_register puts the source's URI.")
+    nortpproxy_str: str = param("a=nortpproxy:yes", help="The line of add-no-rtpproxy; empty: none.")
+    natping_interval: int = param(0, low=0, help="Seconds between pings; only 0 (never) is here yet.")
+
+    def __init__(self) -> None:
+        self.skipped = ""
+
+    @modparam("oldip_skip", help='"c", "o": no line with the old address for these.')
+    def skip(self, value: str) -> None:
+        if value not in ("c", "o"):
+            raise ValueError(f'"{value}" is neither "c" nor "o"')
+        self.skipped += value
+
+    def configure(self) -> None:
+        if self.natping_interval:
+            raise ModuleError("natping_interval: phones are not pinged in PySIPS yet; 0 is")
+        self.received = avp_name(self.received_avp) if self.received_avp else None
+        if self.received_avp and self.received is None:
+            raise ModuleError(f'received_avp: "{self.received_avp}" is no AVP: $avp(name)')
+
+    @function("nat_uac_test", routes=ALL)
+    def test(self, ctx: Context, flags: Annotated[Tests, tests]) -> int:
+        """Whether one of these tests finds that the sender is behind a NAT."""
+        return 1 if where.looks_hidden(ctx, flags) else -1
+
+    @function("fix_nated_contact", routes=Route.REQUEST | Route.REPLY | Route.BRANCH | Route.LOCAL)
+    def fix_contact(self, ctx: Context, params: str = "", flags: Annotated[str, preserve] = "") -> int:
+        """Give every contact the source's address, and more URI parameters; "preserve-uri": keep the old one in it."""
+        return rewriting.fix_contacts(ctx, params, bool(flags))
+
+    @function("restore_nated_ruri", routes=Route.REQUEST | Route.BRANCH | Route.LOCAL)
+    def restore(self, ctx: Context) -> int:
+        """Give the Request-URI the address that "preserve-uri" kept, and go to where it pointed."""
+        return rewriting.restore_request_uri(ctx)
+
+    @function("fix_nated_register", routes=Route.REQUEST)
+    def fix_register(self, ctx: Context) -> int:
+        """Remember the source's URI in received_avp, for save()."""
+        if self.received is None:
+            log.error(
+                "nathelper:fix_nated_register", 'it needs the parameter: modparam("nathelper", "received_avp", …)'
+            )
+            return -1
+        push(ctx, self.received, rewriting.source_uri(ctx))
+        return 1
+
+    @function("add_rcv_param", routes=Route.REQUEST)
+    def add_received(self, ctx: Context, flag: int = 0) -> int:
+        """Put a parameter `received` with the source's URI into the contacts; flag: into their URIs."""
+        return rewriting.add_received(ctx, bool(flag))
+
+    @function("fix_nated_sdp", routes=ALL)
+    def fix_sdp(self, ctx: Context, flags: Annotated[Tasks, tasks], address: str = "", lines: str = "") -> int:
+        """Rewrite addresses of the session description to the source's, or to `address`; add lines to it."""
+        if (address and not is_one_line(address)) or not rewriting.is_sdp_lines(lines):
+            log.error("nathelper:fix_nated_sdp", f"refused: {address} {lines}")
+            return -1
+        return rewriting.fix_sdp(ctx, flags, address, lines, self.nortpproxy_str, self.skipped)
