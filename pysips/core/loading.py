@@ -113,6 +113,8 @@ def make_socket(program: Program, wish: SocketWish, complaints: list[Complaint])
                 advertised_port or int(known["advertised_port"] or 0), wish.tag, wish.anycast,
             )  # fmt: skip
             program.sockets.append(made)
+            if wish.tos >= 0:
+                program.tos[made.index] = wish.tos
             program.own(host, port)
             if made.advertised_host or made.advertised_port:
                 program.own(made.advertised_host or host, made.advertised_port or port)

@@ -52,6 +52,7 @@ class Program:
         self.started = 0.0
         self.pid = os.getpid()
         self.sockets: list[Socket] = self.services.sockets
+        self.tos: dict[int, int] = {}  # of sockets that have their own, by number
         self.own_hosts: set[str] = set()
         self.own_names: set[tuple[str, int]] = set()
         self.subdomains: list[str] = []

@@ -24,7 +24,7 @@ from .counters import PID, Board
 from .handover import Mailboxes
 from .ownership import Ownership
 from .server import Seat, Server
-from .supervisor import Supervisor
+from .supervisor import CANNOT_START, Supervisor
 from .worker import Worker
 
 DEBUG_LEVEL: Final = 4
@@ -101,7 +101,9 @@ def build(program: Program, options: Options, root: str, who: tuple[int, int] | 
     for where in program.sockets:
         if not is_here(where.host):
             log.notice("boot", f"{where.name}: this machine does not have the address now")
-        for seat, sock in zip(seats, open_slots(where, workers, backlog, tos), strict=False):
+        for seat, sock in zip(
+            seats, open_slots(where, workers, backlog, program.tos.get(where.index, tos)), strict=False
+        ):
             seat.sockets.append(sock)
     path = Path("/") / run.path.relative_to(root) if root else run.path
     started = time.time()
@@ -143,7 +145,11 @@ def enter(server: Server, seat: Seat) -> int:
     log.start()
     os.close(server.lock)
     server.program.pid = os.getpid()
-    process = Worker(server, seat) if seat.slot >= 0 else Attendant(server, seat)
+    try:
+        process = Worker(server, seat) if seat.slot >= 0 else Attendant(server, seat)
+    except (PysipsError, OSError) as problem:
+        log.error("boot", f"{seat.title} cannot start: {problem}")
+        return CANNOT_START
     return process.run()
 
 

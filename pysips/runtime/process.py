@@ -159,6 +159,9 @@ class Process:
         except (PysipsError, OSError) as problem:
             log.error(self.seat.title, f"cannot start: {problem}")
             return CANNOT_START
+        except Exception:
+            log.failure(self.seat.title, "cannot start")
+            return CANNOT_START
         self.start_timers()
         gc.collect()
         gc.freeze()

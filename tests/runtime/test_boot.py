@@ -99,3 +99,8 @@ def test_where_the_log_goes(tmp_path: Path, more: str, wishes: dict[str, Any], o
         assert [type(output).__name__ for output in log.outputs] == outputs
     finally:
         log.configure()
+
+
+def test_a_sockets_own_type_of_service(tmp_path: Path) -> None:
+    made, _ = program(tmp_path, "tos=16", "tos 46")
+    assert (made.config.globals["tos"], made.tos) == (16, {0: 46})
