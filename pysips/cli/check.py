@@ -10,10 +10,12 @@ from .letters import options_of
 def check(file: str, wishes: dict[str, Any], quiet: bool = False) -> int:
     """Check a script and start nothing; 0, or ConfigError with all complaints."""
     from pysips.core import loading
-    from pysips.script.complaints import verdict
+    from pysips.script.complaints import remark, verdict
 
-    loading.load(file, options_of(file, wishes))
+    program = loading.load(file, options_of(file, wishes))
     if not quiet:
+        for note in program.config.notes:
+            click.echo(remark(note), err=True)
         click.echo(verdict([]))
     return 0
 

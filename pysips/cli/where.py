@@ -23,9 +23,9 @@ def command(name: str) -> int:
     from . import survey
 
     bare = name.removeprefix("$").strip("{}()")
-    if bare in ["core", *survey.names()]:
+    is_module = bare in ["core", *survey.names()]
+    if is_module:
         click.echo(f"{survey.place(survey.Item('module', bare, survey.module(bare)))}  module {bare}")
-        return 0
     found = [
         item
         for module in survey.every_module()
@@ -35,7 +35,7 @@ def command(name: str) -> int:
     for item in found:
         note = f"  ({item.note})" if item.note else ""
         click.echo(f"{survey.place(item)}  {item.module.name}: {item.what} {item.signature}{note}")
-    if not found:
+    if not found and not is_module:
         raise NotHere(unknown(bare))
     return 0
 

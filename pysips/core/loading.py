@@ -4,7 +4,6 @@ read → parse → configuration → modules and their parameters → sockets �
 checks.
 """
 
-
 from pysips.errors import BadName, Complaint, ConfigError, ModuleError, Place
 from pysips.script import check, compile, config, parse, source
 from pysips.script.sockets import BadValue, SocketWish, parse_listener
@@ -15,7 +14,6 @@ from .log import harmless, log
 from .options import Options
 from .program import Program
 from .services import DEFAULT_PORTS, Socket
-
 
 
 def load(path: str, options: Options) -> Program:
@@ -61,7 +59,8 @@ def load_modules(program: Program, complaints: list[Complaint]) -> None:
             if isinstance(step, config.LoadModule):
                 registry.load(step.name)
             else:
-                registry.set_param(step.modules, step.name, step.value)
+                for remark in registry.set_param(step.modules, step.name, step.value):
+                    program.config.note(program.script.complaint(step.place, remark))
         except (ModuleError, BadName) as problem:
             complaints.append(program.script.complaint(step.place, str(problem)))
     for sentence in registry.tie():

@@ -7,18 +7,18 @@ import importlib
 import importlib.util
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pysips.errors import ModuleError
 from pysips.script.catalogue import FunctionSpec, Home, TransformSpec, VariableSpec
+from pysips.script.complaints import did_you_mean
 from pysips.script.known import home_of
 
 from . import exports
 from .exports import Declarations, MiSpec, Module, Param, TimerSpec
 from .ignored import IGNORED
-from .log import log
 from .stats import Statistics
 from .transforms import find_transform
 
@@ -42,7 +42,6 @@ class Registry:
         self.transforms: dict[tuple[str, str], TransformSpec] = {}
         self.contexts: dict[str, Callable[[Any], Any]] = {}
         self.set_explicitly: set[tuple[str, str]] = set()
-        self.said_ignored: set[tuple[str, str]] = set()
         self.started: list[Module] = []
 
     # -- loading
@@ -80,28 +79,25 @@ class Registry:
 
     # -- parameters
 
-    def set_param(self, pattern: str, name: str, value: int | str) -> None:
+    def set_param(self, pattern: str, name: str, value: int | str) -> list[str]:
         """`modparam("a|b", "name", value)`: pattern is a POSIX ERE over the loaded modules' names.
 
+        Answers what is to be said of parameters without meaning here, one sentence for each module.
         Raises ModuleError, with a cure in its text, for no match, an unknown parameter, a wrong type or range.
         """
         matcher = re.compile(f"^({pattern})$", re.IGNORECASE)
         matching = [module for module in self.loaded if module != "core" and matcher.match(module)]
         if not matching:
             raise ModuleError(f'no loaded module matches "{pattern}": loadmodule must stand above modparam')
-        for module in matching:
-            self._set_one(module, name, value)
+        return [remark for module in matching if (remark := self._set_one(module, name, value))]
 
-    def _set_one(self, module: str, name: str, value: int | str) -> None:
+    def _set_one(self, module: str, name: str, value: int | str) -> str:
         declared = self.declared[module].params.get(name)
         if declared is None:
             reason = IGNORED.get((module, name))
             if reason is None:
-                raise ModuleError(f'Parameter "{name}" not found in module "{module}"')
-            if (module, name) not in self.said_ignored:
-                self.said_ignored.add((module, name))
-                log.info(module, f'parameter "{name}" has no meaning here: {reason}')
-            return
+                raise ModuleError(unknown_parameter(module, name, self.declared[module].params))
+            return f'parameter "{name}" of {module} has no meaning here: {reason}'
         instance = self.loaded[module]
         checked = checked_value(declared, module, value)
         self.set_explicitly.add((module, name))
@@ -112,6 +108,7 @@ class Registry:
                 raise ModuleError(f'{module}: parameter "{name}": {problem}') from None
         else:
             setattr(instance, declared.setter, checked)
+        return ""
 
     # -- life
 
@@ -234,6 +231,16 @@ def unknown_module(name: str) -> str:
     if home is not None and home.versions:
         return f'module "{name}" is known to OpenSIPS {", ".join(home.versions)}, not in PySIPS yet'
     return f'failed to load module "{name}": no such module'
+
+
+def unknown_parameter(module: str, name: str, ours: Iterable[str]) -> str:
+    """What to say of a parameter that a module of ours does not have."""
+    said = f'Parameter "{name}" not found in module "{module}"'
+    home = home_of("parameter", name, module)
+    if home is not None:
+        return f"{said}: known to OpenSIPS {', '.join(home.versions)}, not in PySIPS yet"
+    cure = did_you_mean(name, [*ours, *(known for owner, known in IGNORED if owner == module)])
+    return f"{said}; {cure}" if cure else said
 
 
 def checked_value(declared: Param, module: str, value: int | str) -> int | str:

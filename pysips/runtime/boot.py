@@ -17,6 +17,7 @@ from pysips.core.options import Options
 from pysips.core.program import Program
 from pysips.errors import PysipsError
 from pysips.net.endpoint import is_here, open_slots
+from pysips.script.complaints import remark
 
 from . import daemon
 from .attendant import Attendant
@@ -190,7 +191,7 @@ def begin_log(program: Program, options: Options) -> None:
         syslog_format=str(known["syslog_log_format"]),
     )
     for note in settings.notes:
-        log.info("script", f"{note.place.file}:{note.place.line}: {note.message}{'; ' if note.cure else ''}{note.cure}")
+        log.notice("script", remark(note))
 
 
 def banner(server: Server) -> list[str]:

@@ -30,6 +30,12 @@ def render(complaint: Complaint) -> str:
     return f"{text}\n    {line}\n    {' ' * (place.column - 1)}^{'~' * (width - 1)}"
 
 
+def remark(note: Complaint) -> str:
+    """`FILE:LINE: note: message; cure`: what is accepted and yet worth a word."""
+    cure = f"; {note.cure}" if note.cure else ""
+    return f"{note.place.file}:{note.place.line}: note: {note.message}{cure}"
+
+
 def verdict(complaints: Sequence[Complaint]) -> str:
     """The last line of a check."""
     if not complaints:

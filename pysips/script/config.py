@@ -75,6 +75,11 @@ class Config:
     profiles: list[str] = field(default_factory=list)
     notes: list[Complaint] = field(default_factory=list)
 
+    def note(self, remark: Complaint) -> None:
+        """Keep a remark, once: at the first place that it is true of."""
+        if all((one.message, one.cure) != (remark.message, remark.cure) for one in self.notes):
+            self.notes.append(remark)
+
 
 def read(script: nodes.Script, complaints: list[Complaint]) -> Config:
     """Read a script's settings; what is wrong with them is added to `complaints`."""
@@ -117,7 +122,7 @@ class Reader:
         self.complaints.append(self.script.complaint(place, message, cure))
 
     def note(self, place: Place, message: str, cure: str = "") -> None:
-        self.config.notes.append(self.script.complaint(place, message, cure))
+        self.config.note(self.script.complaint(place, message, cure))
 
     # -- plain globals
 

@@ -53,6 +53,22 @@ def test_a_bad_script_is_255_with_every_problem(bad: str, words: list[str], caps
     assert "bad config file (2 errors)" in said
 
 
+def test_what_is_accepted_without_effect_is_noted_and_harms_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "old.cfg"
+    usrloc = 'loadmodule "usrloc.so"\nmodparam("usrloc", "preload", "a")\nmodparam("usrloc", "preload", "b")\n'
+    path.write_text("children=2\nmemlog=1\n" + GOOD.replace("route {", usrloc + "route {", 1))
+    assert main(["-C", "-f", str(path)]) == 0
+    told = capsys.readouterr()
+    assert told.err.splitlines() == [
+        f"{path}:1: note: children is an old name; udp_workers is the new one",
+        f"{path}:2: note: memlog has no meaning here: Python manages its memory itself",
+        f'{path}:9: note: parameter "preload" of usrloc has no meaning here: tables are made at their first use',
+    ]
+    assert "config file ok" in told.out
+
+
 def test_a_quiet_check_of_a_good_script_says_nothing(good: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "-q", good]) == 0
     assert capsys.readouterr() == ("", "")
