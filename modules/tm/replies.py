@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pysips.core.program import Program
 
 SOON: Final = 0.001  # a timer that fires this much early is on time
+MOST_QUEUED: Final = 64  # replies that wait for a route of their transaction
 PARKED: Final = "tm.parked"  # a reply's context: its onreply_route has begun an async()
 PARKED_IN: Final = "tm.parked_in"  # and is over; 1 for the branch's route, 0 for the transaction's
 
@@ -62,10 +63,10 @@ class Replies(Machine):
         transaction = client.transaction
         if transaction is None:
             return False
-        if transaction.busy:
-            transaction.queue.append((client, ctx))
-        else:
+        if not transaction.busy:
             self.matched(transaction, client, ctx)
+        elif len(transaction.queue) < MOST_QUEUED:
+            transaction.queue.append((client, ctx))  # beyond that its sender will repeat what matters
         return True
 
     def matched(self, transaction: Transaction, client: Client, ctx: Context) -> None:
