@@ -82,7 +82,7 @@ def delete(ctx: Context, what: Doomed) -> int:
     for name in [what.name] if what.name else list(ctx.avps):
         found = newest_first(ctx, name)
         meant = [place for place, value in enumerate(found) if is_of_kind(value, what.kind)]
-        gone = meant if what.every else meant[:1]
+        gone = set(meant if what.every else meant[:1])
         if gone:
             deleted = True
             keep(ctx, name, [value for place, value in enumerate(found) if place not in gone])
@@ -182,7 +182,7 @@ def calculate(ctx: Context, avps: Two, work: Deed) -> int:
         keep(ctx, avps.source, found)
         return 1
     if "d" in work.flags or "d" in avps.flags:
-        gone = [place for place, _ in numbers]
+        gone = {place for place, _ in numbers}
         keep(ctx, avps.source, [value for place, value in enumerate(found) if place not in gone])
     for result in reversed(results):
         push(ctx, avps.target, result)

@@ -40,10 +40,11 @@ def fix_contacts(ctx: Context, params: str, preserve: bool) -> int:
     if params and (not is_plain(params) or "?" in params or not params.startswith(";")):
         log.error("nathelper:fix_nated_contact", f"refused as parameters: {params}")
         return -1
+    earlier = list(ctx.edits.items)
     for k, contact, uri in contacts_of(ctx):
         a = ctx.message.value_span(k)[0] + contact.uri_a
         b = a + len(contact.uri)
-        if any(start < b and end > a for start, end, _ in ctx.edits.items):
+        if any(start < b and end > a for start, end, _ in earlier):
             return -1
         new = fixed(ctx, uri, params, preserve)
         enclose = params or preserve

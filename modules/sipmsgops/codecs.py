@@ -75,7 +75,8 @@ class Stream:
 
     def move(self, numbers: list[str], front: bool) -> None:
         """Put formats before or behind all others."""
-        others = [number for number in self.formats if number not in numbers]
+        moved = set(numbers)
+        others = [number for number in self.formats if number not in moved]
         self.formats = numbers + others if front else others + numbers
         self.rewrite()
 
@@ -188,7 +189,8 @@ def stream_delete(ctx: Context, media: re.Pattern[str], transport: re.Pattern[st
     gone = streams(found, media, transport) if found is not None else []
     if found is None or not gone:
         return -1
-    found.streams = [stream for stream in found.streams if stream not in gone]
+    doomed = {id(stream) for stream in gone}
+    found.streams = [stream for stream in found.streams if id(stream) not in doomed]
     set_body(ctx, found.written())
     return 1
 

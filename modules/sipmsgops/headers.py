@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from pysips.core.context import Context
-from pysips.core.head_edits import header_lines_of, lines_of, remove_header, set_value, value_now
+from pysips.core.head_edits import header_lines_of, lines_of, remove_headers, set_values, values_now
 from pysips.core.log import log
 from pysips.sip.headers import is_token
 from pysips.sip.rewrite import header_lines
@@ -34,8 +34,7 @@ def put(ctx: Context, text: str, beside: str, after: bool) -> int:
 
 def remove_all(ctx: Context, lines: Iterable[int]) -> int:
     """Take these headers out: 1, or -1 if there was none left."""
-    removed = [remove_header(ctx, k) for k in lines]
-    return 1 if any(removed) else -1
+    return 1 if remove_headers(ctx, lines) else -1
 
 
 def matching(ctx: Context, expression: re.Pattern[str]) -> list[int]:
@@ -65,27 +64,27 @@ def add_option(ctx: Context, name: str, option: str) -> int:
     if not is_token(option):
         log.error("sipmsgops:list_hdr_add_option", f"refused as an option: {option}")
         return -1
-    found = lines_of(ctx.message, name)
-    if any(option.lower() in listed(value_now(ctx, k)) for k in found):
+    lines = lines_of(ctx.message, name)
+    values = values_now(ctx, lines)
+    if any(option.lower() in listed(value) for value in values):
         return 1
-    if not found:
+    if not lines:
         return put(ctx, f"{name}: {option}", "", after=True)
-    value = value_now(ctx, found[0])
-    set_value(ctx, found[0], value + "," + option if value else option)
+    set_values(ctx, {lines[0]: values[0] + "," + option if values[0] else option})
     return 1
 
 
 def remove_option(ctx: Context, name: str, option: str) -> int:
     """list_hdr_remove_option: take an element out, and the header too if it was the only one."""
-    removed = False
     wanted = option.lower()
-    for k in lines_of(ctx.message, name):
-        value = value_now(ctx, k)
-        if wanted in listed(value):
-            kept = without(value or "", wanted)
-            set_value(ctx, k, kept or None)
-            removed = True
-    return 1 if removed else -1
+    lines = lines_of(ctx.message, name)
+    changed: dict[int, str | None] = {
+        k: without(value, wanted) or None
+        for k, value in zip(lines, values_now(ctx, lines), strict=True)
+        if value and wanted in listed(value)
+    }
+    set_values(ctx, changed)
+    return 1 if changed else -1
 
 
 def listed(value: str | None) -> list[str]:

@@ -4,6 +4,7 @@ Reads of a message go on seeing what came; these functions are for those that bu
 will be when the message goes out, and another value instead of that one.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from pysips.sip.build import size
@@ -39,37 +40,39 @@ def header_lines_of(message: Message) -> list[int]:
     return [k for k in range(1, len(message.kinds)) if message.kinds[k] != " "]
 
 
-def remove_header(ctx: Context, k: int) -> bool:
-    """Take the header of line k out; False if it was taken out before."""
-    a, b = ctx.message.span(k)
-    if (a, b, "") in ctx.edits.items:
-        return False
-    ctx.edits.remove(a, b)
-    return True
+def remove_headers(ctx: Context, lines: Iterable[int]) -> bool:
+    """Take the headers of these lines out; False if there is none that was not taken out before."""
+    gone = {(start, end) for start, end, new in ctx.edits.items if not new}
+    spans = [span for k in lines if (span := ctx.message.span(k)) not in gone]
+    for a, b in spans:
+        ctx.edits.remove(a, b)
+    return bool(spans)
 
 
-def value_now(ctx: Context, k: int) -> str | None:
-    """The value of line k as it will go out; None if the header was taken out."""
-    a, b = ctx.message.value_span(k)
-    span = ctx.message.span(k)
-    value: str | None = ctx.message.value_at(k)
-    for start, end, new in ctx.edits.items:
-        if start == a and end == b:
-            value = new
-        elif (start, end) == span and not new:
-            value = None
-    return value
+def values_now(ctx: Context, lines: list[int]) -> list[str | None]:
+    """The values of these lines as they will go out; None for a header that was taken out."""
+    message = ctx.message
+    changed = {(start, end): new for start, end, new in ctx.edits.items}
+    found: list[str | None] = []
+    for k in lines:
+        if changed.get(message.span(k)) == "":
+            found.append(None)
+        else:
+            value = changed.get(message.value_span(k))
+            found.append(message.value_at(k) if value is None else value)
+    return found
 
 
-def set_value(ctx: Context, k: int, value: str | None) -> None:
-    """Give line k another value instead of any given before; None takes the header out."""
-    a, b = ctx.message.value_span(k)
-    span = ctx.message.span(k)
-    ctx.edits.items = [one for one in ctx.edits.items if one[:2] != (a, b) and one[:2] != span]
-    if value is None:
-        ctx.edits.remove(*span)
-    else:
-        ctx.edits.replace(a, b, value)
+def set_values(ctx: Context, values: dict[int, str | None]) -> None:
+    """Give lines other values instead of any given before; None takes the header out."""
+    message = ctx.message
+    old = {message.value_span(k) for k in values} | {message.span(k) for k in values}
+    ctx.edits.items = [one for one in ctx.edits.items if one[:2] not in old]
+    for k, value in values.items():
+        if value is None:
+            ctx.edits.remove(*message.span(k))
+        else:
+            ctx.edits.replace(*message.value_span(k), value)
 
 
 def set_single(ctx: Context, letter: str, prefix: str, value: str | None) -> None:
@@ -77,7 +80,7 @@ def set_single(ctx: Context, letter: str, prefix: str, value: str | None) -> Non
     message = ctx.message
     k = message.kinds.find(letter, 1)
     if k > 0:
-        set_value(ctx, k, value)
+        set_values(ctx, {k: value})
         return
     end = message.starts[-1]
     items = ctx.edits.items
@@ -91,7 +94,7 @@ def content_type(ctx: Context) -> str:
     message = ctx.message
     k = message.kinds.find(CONTENT_TYPE, 1)
     if k > 0:
-        return value_now(ctx, k) or ""
+        return values_now(ctx, [k])[0] or ""
     for start, _, new in ctx.edits.items:
         if start == message.starts[-1] and new.startswith(TYPE):
             return new[len(TYPE) :].rstrip("\r\n")
