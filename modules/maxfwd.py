@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pysips.core.context import Context
 from pysips.core.exports import By, Module, Route, function, param
-from pysips.sip.headers import MAX_FORWARDS
+from pysips.sip.headers import FOLD, MAX_FORWARDS
 from pysips.sip.text import number
 
 MISSING: Final = -1
@@ -31,10 +31,10 @@ class MaxFwd(Module):
         if hops <= 0:
             return -1 if hops == 0 else UNREADABLE
         left = hops - 1 if hops <= self.max_limit else self.max_limit
-        earlier = (a, b, str(hops))
-        if earlier in ctx.edits.items:
-            ctx.edits.items.remove(earlier)
-        ctx.edits.replace(a, b, str(left))
+        items = ctx.edits.items
+        if items and (a, b, str(hops)) in items:
+            items.remove((a, b, str(hops)))
+        items.append((a, b, str(left)))
         return 1
 
     @function("is_maxfwd_lt", routes=Route.REQUEST | Route.FAILURE | Route.BRANCH)
@@ -52,8 +52,16 @@ def max_forwards(ctx: Context) -> tuple[int, int, int]:
     k = message.kinds.find(MAX_FORWARDS, 1)
     if k < 0:
         return MISSING, 0, 0
-    a, b = message.value_span(k)
+    a = message.starts[k] + 14
+    b = message.starts[k + 1] - 2
     text = message.text[a:b]
+    if (
+        not text.isdigit()
+        or message.kinds.startswith(FOLD, k + 1)
+        or not message.text.startswith("Max-Forwards: ", a - 14)
+    ):
+        a, b = message.value_span(k)
+        text = message.text[a:b]
     for start, end, new in ctx.edits.items:
         if start == a and end == b and new:
             text = new

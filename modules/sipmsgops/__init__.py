@@ -178,7 +178,8 @@ class SipMsgOps(Module):
     @function("is_method", routes=ALL)
     def is_method(self, ctx: Context, names: Annotated[Methods, methods]) -> int:
         """Whether the method (of CSeq, in a reply) is one of `INVITE|BYE`; case does not count."""
-        return 1 if ctx.message.method.upper() in names else -1
+        method = ctx.message.method
+        return 1 if method in names or method.upper() in names else -1
 
     @function("has_totag", routes=ALL)
     def has_to_tag(self, ctx: Context) -> int:

@@ -3,7 +3,7 @@
 from typing import Final, final
 
 from pysips.errors import SipError
-from pysips.sip.edits import Edits
+from pysips.sip.edits import Edits, applied
 from pysips.sip.uri import parse_uri
 from pysips.sip.via import bare, parse_vias, reply_to
 
@@ -128,19 +128,22 @@ def outgoing(ctx: Context, branch: Branch, socket: Socket, branch_id: str, edits
     edits: those of the branch (its branch_route may have added some), else the message's own.
     """
     message = ctx.message
-    mine = (ctx.edits if edits is None else edits).copy()
-    mine.settle(ctx, socket)
-    if branch.uri != message.uri:
-        mine.replace(message.uri_a, message.uri_b, branch.uri)
+    own = ctx.edits if edits is None else edits
+    items = own.items.copy()
+    if own.late is not None:
+        items += own.settled(ctx, socket)
+    uri = branch.uri
+    if len(uri) != message.uri_b - message.uri_a or not message.text.startswith(uri, message.uri_a):
+        items.append((message.uri_a, message.uri_b, uri))
     kinds = message.kinds
-    top = kinds.find("V")
-    mine.insert(message.starts[top], via_line(ctx, socket, branch_id))
-    mine.items += source_marks(ctx)
+    at = message.starts[kinds.find("V")]
+    items.append((at, at, via_line(ctx, socket, branch_id)))
+    items += source_marks(ctx)
     if branch.path:
         route = kinds.find("R")
-        last_via = message.span(kinds.rfind("V"))[1]
-        mine.insert(message.starts[route] if route >= 0 else last_via, "Route: " + branch.path + "\r\n")
-    return mine.write(message.text)
+        at = message.starts[route] if route >= 0 else message.span(kinds.rfind("V"))[1]
+        items.append((at, at, "Route: " + branch.path + "\r\n"))
+    return applied(message.text, items).encode("utf-8", "surrogateescape")
 
 
 def stateless_branch(ctx: Context) -> str:
@@ -199,4 +202,3 @@ def relay_reply(ctx: Context) -> bool:
         return False
     peer = Peer(targets[0].proto, targets[0].host, targets[0].port, socket)
     return ctx.services.network.send(edits.write(message.text), peer) >= 0
-

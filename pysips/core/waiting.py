@@ -58,8 +58,7 @@ class Run:
             self.leave()
             self.failed(self.ctx, problem)
         else:
-            if self.seen is not None or self.runs.park(self):
-                promise.when_done(self.step)
+            promise.when_done(self.step)
 
     def leave(self) -> None:
         """The run has ended: publish its variables, and stand in nobody's way."""
@@ -89,8 +88,20 @@ class Runs:
         """Drive what a route answered: a number, or a coroutine. `then(ctx, code)` follows, now or later."""
         if isinstance(result, int):
             then(ctx, result)
+            return
+        try:
+            promise = result.send(None)
+        except StopIteration as end:
+            code = end.value
+        except Exception as problem:
+            failed(ctx, problem)
+            return
         else:
-            Run(self, ctx, result, then, failed).step()
+            run = Run(self, ctx, result, then, failed)
+            if self.park(run):
+                promise.when_done(run.step)
+            return
+        then(ctx, code)
 
     def park(self, run: Run) -> bool:
         """A run waits for the first time; False when too many do, and then it is over."""

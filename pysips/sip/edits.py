@@ -44,13 +44,9 @@ class Edits:
         else:
             self.late.append((at, text))
 
-    def settle(self, ctx: Any, socket: Any) -> None:
-        """The way out is known: the late insertions become plain ones, behind those already made at their places."""
-        late = self.late
-        if late is not None:
-            self.late = None
-            for at, text in late:
-                self.items.append((at, at, text.text(ctx, socket)))
+    def settled(self, ctx: Any, socket: Any) -> list[Edit]:
+        """The way out is known: the late insertions as plain ones, to go behind those already made at their places."""
+        return [] if self.late is None else [(at, at, text.text(ctx, socket)) for at, text in self.late]
 
     def insert(self, at: int, text: str) -> None:
         """Put `text` in before the character at `at`, behind what was inserted there earlier."""
@@ -74,27 +70,29 @@ class Edits:
 
     def written(self, text: str) -> str:
         """`text` with the edits applied."""
-        items = self.items
-        if not items:
-            return text
-        if len(items) > 1:
-            items = sorted(items, key=BY_START)  # stable: insertions at one place keep their order
-        out: list[str] = []
-        at = 0  # up to here the text is dealt with
-        cut = -1  # where the last removal began
-        for a, b, new in items:
-            if a > at:
-                out.append(text[at:a])
-                at = a
-            if a == at or (a == b and a == cut):
-                out.append(new)
-            if b > a and b > at:
-                if a == at:
-                    cut = a
-                at = b
-        out.append(text[at:])
-        return "".join(out)
+        return applied(text, self.items) if self.items else text
 
     def write(self, text: str) -> bytes:
         """`text` with the edits applied, as the bytes that go out."""
         return self.written(text).encode("utf-8", "surrogateescape")
+
+
+def applied(text: str, items: list[Edit]) -> str:
+    """`text` with these edits."""
+    if len(items) > 1:
+        items = sorted(items, key=BY_START)  # stable: insertions at one place keep their order
+    out: list[str] = []
+    at = 0  # up to here the text is dealt with
+    cut = -1  # where the last removal began
+    for a, b, new in items:
+        if a > at:
+            out.append(text[at:a])
+            at = a
+        if a == at or (a == b and a == cut):
+            out.append(new)
+        if b > a and b > at:
+            if a == at:
+                cut = a
+            at = b
+    out.append(text[at:])
+    return "".join(out)

@@ -57,7 +57,7 @@ def test_a_late_text_comes_behind_what_stands_at_its_place_when_the_way_out_is_k
     edits.insert_late(1, Socket())
     edits.insert(1, "a")
     branch = edits.copy()
-    branch.settle("b1", "udp")
+    branch.items += branch.settled("b1", "udp")
     assert branch.written("01") == "0a[b1 udp]1"
     assert edits.written("01") == "0a1"
 
