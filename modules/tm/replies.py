@@ -218,6 +218,7 @@ class Replies(Machine):
         if client.status >= 300:
             return  # we gave up on it, and other branches run
         client.status = ctx.message.status
+        client.data = b""  # an accepted branch is never cancelled nor acknowledged by us
         self.serving.up(transaction, client, ctx)
         if transaction.multi_200 and not self.all_final(transaction):
             return
