@@ -32,7 +32,9 @@ def addresses_of(host: str) -> list[str]:
     try:
         infos = socket.getaddrinfo(bare, None, type=socket.SOCK_DGRAM)
     except OSError as problem:
-        raise ModuleError(f'"{host}" is no address, no interface and no known name ({problem.strerror or problem})') from None
+        raise ModuleError(
+            f'"{host}" is no address, no interface and no known name ({problem.strerror or problem})'
+        ) from None
     return list(dict.fromkeys(str(info[4][0]) for info in infos))[:1]
 
 
@@ -51,3 +53,12 @@ def interface_addresses(name: str) -> list[str]:
             if words[5] == name:
                 found.append(str(ipaddress.IPv6Address(bytes.fromhex(words[0]))))
     return found
+
+
+def names_of(address: str) -> list[str]:
+    """The names that the system knows an address by (`auto_aliases`); none if nobody knows it."""
+    try:
+        name, others, _ = socket.gethostbyaddr(address)
+    except OSError:
+        return []
+    return [name, *others]

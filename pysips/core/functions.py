@@ -22,7 +22,7 @@ class Core(UriFunctions, FlagFunctions, BranchFunctions, SendingFunctions, Value
     def configure(self) -> None:
         known = self.program.config.globals
         self.print_level = int(known["xlog_print_level"] or 0) or self.print_level
-        self.buffer_size = int(known["xlog_buf_size"])
+        self.buffer_size = int(known["xlog_buf_size"] or 0)
 
     def variables(self) -> list[VariableSpec]:
         return variables(self.services)

@@ -8,7 +8,7 @@ from pysips.errors import BadName, Complaint, ConfigError, ModuleError, Place
 from pysips.script import check, compile, config, parse, source
 from pysips.script.sockets import BadValue, SocketWish, parse_listener
 
-from .addresses import addresses_of
+from .addresses import addresses_of, names_of
 from .functions import Core
 from .log import harmless, log
 from .options import Options
@@ -79,6 +79,10 @@ def make_sockets(program: Program, complaints: list[Complaint]) -> None:
             complaints.append(Complaint(command_line, f"-l {listener}: {problem}", problem.cure))
     for wish in wishes:
         make_socket(program, wish, complaints)
+    if settings.globals["auto_aliases"]:
+        for socket in program.sockets:
+            for name in names_of(socket.host):
+                program.own(name, socket.port)
     for alias in settings.aliases:
         program.own(alias.host, alias.port)
         if alias.subdomains:

@@ -40,6 +40,7 @@ class Program:
         self.services = Services()
         self.statistics = Statistics(Cells())
         self.core_stats = CoreStats(self.statistics)
+        self.statistics.function("core", "timestamp", self.age)
         self.events = Events()
         self.hooks = Hooks()
         self.registry = Registry(self.services, self.statistics)
@@ -62,9 +63,10 @@ class Program:
         """The globals that a message's way asks for, as plain attributes."""
         known = self.config.globals
         self.strict = bool(known["strict_parsing"])
-        self.check_via = bool(known["check_via"])
+        self.check_via = bool(known["check_via"]) or self.options.check_via
         self.sip_warning = bool(known["sip_warning"])
         self.translate_503 = not known["disable_503_translation"]
+        self.slow_seconds = int(known["exec_msg_threshold"] or 0) / 1_000_000
         self.max_waiting = int(known["max_waiting"] or 0)
         system = os.uname()
         signature = f"PySIPS ({__version__} ({system.machine}/{system.sysname.lower()}))"
@@ -73,6 +75,10 @@ class Program:
         agent = str(known["user_agent_header"] or f"User-Agent: {signature}")
         self.user_agent_line = agent.rstrip("\r\n") + "\r\n" if known["server_signature"] else ""
         self.forwards_stateless = known["disable_stateless_fwd"] == 0
+
+    def age(self) -> int:
+        """For how many seconds the server has been running."""
+        return int(self.services.clock.time() - self.started)
 
     # -- our own names
 
@@ -93,9 +99,9 @@ class Program:
         """Our socket of that transport, address and port (0: any); the advertised address counts too."""
         bare = host.strip("[]").lower()
         for socket in self.sockets:
-            if (not proto or socket.proto == proto) and port in (0, socket.port, socket.advertised_port):
-                if bare in (socket.host, socket.advertised_host.lower()) or bare == socket.tag:
-                    return socket
+            fits = (not proto or socket.proto == proto) and port in (0, socket.port, socket.advertised_port)
+            if fits and bare in (socket.host, socket.advertised_host.lower(), socket.tag):
+                return socket
         return None
 
     # -- running routes

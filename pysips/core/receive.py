@@ -40,11 +40,11 @@ def is_readable(message: Message) -> bool:
 
 @final
 class CoreStats:
-    """The counters of group core that messages move."""
+    """The counters that messages move: OpenSIPS' group core, and how many requests were refused with which status."""
 
     __slots__ = (
         "bad_msg_hdr", "bad_uris", "drop_replies", "drop_requests", "err_replies", "err_requests", "fwd_replies",
-        "fwd_requests", "rcv_replies", "rcv_requests", "refused",
+        "fwd_requests", "rcv_replies", "rcv_requests", "refused", "slow_messages",
     )  # fmt: skip
 
     def __init__(self, statistics: Statistics) -> None:
@@ -58,8 +58,9 @@ class CoreStats:
         self.err_replies = statistics.counter("core", "err_replies")
         self.bad_uris = statistics.counter("core", "bad_URIs_rcvd")
         self.bad_msg_hdr = statistics.counter("core", "bad_msg_hdr")
+        self.slow_messages = statistics.counter("core", "slow_messages")
         self.refused: dict[int, Any] = {
-            status: statistics.counter("core", "refused_" + str(status)) for status in (400, 413, 414, 416, 505, 513)
+            status: statistics.counter("refused", str(status)) for status in (400, 413, 414, 416, 505, 513)
         }
 
 
@@ -67,7 +68,18 @@ class CoreStats:
 class Door(Receiver):
     """Takes what the sockets bring to one worker."""
 
-    __slots__ = ("main", "main_reply", "program", "runs", "services", "slot", "slots", "stats", "strict")
+    __slots__ = (
+        "main",
+        "main_reply",
+        "program",
+        "runs",
+        "services",
+        "slot",
+        "slots",
+        "slow_seconds",
+        "stats",
+        "strict",
+    )
 
     def __init__(self, services: Services, program: "Program") -> None:
         self.services: Services = services
@@ -76,6 +88,7 @@ class Door(Receiver):
         self.slot: int = services.slot
         self.slots: int = services.slots
         self.strict: bool = program.strict
+        self.slow_seconds: float = program.slow_seconds
         self.main: Any = program.routes.get(("route", ""))
         self.main_reply: Any = program.routes.get(("onreply_route", ""))
         self.runs = program.runs = waiting.Runs(program.max_waiting, self.overloaded)
@@ -102,13 +115,29 @@ class Door(Receiver):
             self.say("unreadable", peer, "what came is no SIP message")
             return
         ctx = Context(self.services, self.program, message, peer, REPLY if message.status else REQUEST)
+        if self.slow_seconds:
+            started = self.services.clock.now()
+            self.handle(ctx)
+            self.measure(ctx, self.services.clock.now() - started)
+        else:
+            self.handle(ctx)
+
+    def handle(self, ctx: Context) -> None:
+        """A message that could be read."""
         try:
-            if message.status:
+            if ctx.message.status:
                 self.reply(ctx)
             else:
                 self.request(ctx)
         except Exception as problem:
             self.failed(ctx, problem)
+
+    def measure(self, ctx: Context, seconds: float) -> None:
+        """Tell of a message that kept the worker busy for longer than `exec_msg_threshold`."""
+        if seconds > self.slow_seconds:
+            self.stats.slow_messages.inc()
+            text = f"a {ctx.message.method} took {int(seconds * 1_000_000)} µs, more than exec_msg_threshold"
+            self.say("slow", ctx.source, text)
 
     def unreachable(self, proto: str, host: str, port: int) -> None:
         """The network says that nobody listens there."""
@@ -164,7 +193,7 @@ class Door(Receiver):
         return False
 
     def refuse(self, ctx: Context, problem: SipError) -> None:
-        """A request that RFC 3261 forbids, or has unreadable headers: to error_route if there is one, else its status."""
+        """A request that RFC 3261 forbids, or that cannot be read: for error_route if there is one, else its status."""
         self.stats.err_requests.inc()
         counter = self.stats.refused.get(problem.status)
         if counter is not None:

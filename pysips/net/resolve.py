@@ -36,12 +36,18 @@ HOSTS_SECONDS: Final = 2.0  # between two looks at the file's time
 
 @dataclass(frozen=True, slots=True)
 class DnsSettings:
-    """The globals `dns_retr_time`, `dns_retr_no`, `dns_servers_no`, `dns_use_search_list`; 0 or None: the system's."""
+    """The globals `dns_retr_time`, `dns_retr_no`, `dns_servers_no`, `dns_use_search_list` (0 or None: the system's);
+
+    failover: whether a name's other addresses are tried after the first (`disable_dns_failover=no`); slow_seconds:
+    `exec_dns_threshold`, 0 for none.
+    """
 
     retry_seconds: int = 0
     retries: int = 0
     servers: int = 0
     search_list: bool | None = None
+    failover: bool = True
+    slow_seconds: float = 0.0
 
 
 def numeric(host: str) -> bool:
@@ -122,10 +128,10 @@ class Names(Resolver):
         name = host.lower().rstrip(".")
         kept = self.kept.get(name)
         if kept is not None and kept[0] > self.clock.now():
-            return targets(kept[1], port, proto)
+            return self.targets(kept[1], port, proto)
         found = self.of_our_families(self.hosts.addresses(name))
         if found or not NAME.fullmatch(name):
-            return targets(found, port, proto)
+            return self.targets(found, port, proto)
         return None
 
     def ask(self, host: str, port: int, proto: str) -> Promise:
@@ -137,7 +143,7 @@ class Names(Resolver):
             return promise
         name = host.lower().rstrip(".")
         waiting = self.asking.setdefault(name, [])
-        waiting.append(lambda found: promise.complete(targets(found, port, proto)))
+        waiting.append(lambda found: promise.complete(self.targets(found, port, proto)))
         if len(waiting) == 1:
             self.offload.spawn(self.find(name))
         return promise
@@ -146,6 +152,7 @@ class Names(Resolver):
         """Ask for a name, keep the answer and tell all who wait for it."""
         found: list[str] = []
         seconds = SILENT
+        began = self.clock.now()
         try:
             found, seconds = await self.look_up(name)
         except (dns.exception.DNSException, OSError, ValueError) as problem:
@@ -155,8 +162,14 @@ class Names(Resolver):
             if len(self.kept) >= MOST:
                 self.kept.clear()
             self.kept[name] = (self.clock.now() + seconds, found)
+            self.measure(name, self.clock.now() - began)
             for tell in self.asking.pop(name, []):
                 tell(found)
+
+    def measure(self, name: str, seconds: float) -> None:
+        """Tell of an answer that took longer than `exec_dns_threshold`."""
+        if 0 < self.settings.slow_seconds < seconds and log.limited("resolve:slow", 10.0):
+            log.warn("resolve", f"{name} took {int(seconds * 1_000_000)} µs, more than exec_dns_threshold")
 
     async def look_up(self, name: str) -> tuple[list[str], float]:
         """The addresses of a name and for how many seconds they hold. Raises DNSException, OSError."""
@@ -176,6 +189,10 @@ class Names(Resolver):
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return [], NOWHERE
         return [record.to_text() for record in answer], float(answer.rrset.ttl if answer.rrset is not None else 0)
+
+    def targets(self, addresses: list[str], port: int, proto: str) -> list[Target]:
+        """What may be tried of a name's addresses."""
+        return targets(addresses if self.settings.failover else addresses[:1], port, proto)
 
     def of_our_families(self, addresses: list[str]) -> list[str]:
         ours = [address for address in addresses if (6 if ":" in address else 4) in self.families]

@@ -58,7 +58,7 @@ def serve(program: Program, options: Options, herald: daemon.Herald) -> int:
     known = program.config.globals
     root = options.root_folder or str(known["chroot"] or "")
     who = daemon.identity(options.user, options.group)
-    daemon.many_descriptors()
+    daemon.many_descriptors(int(known["open_files_limit"] or 0))
     server = build(program, options, root, who)
     files = pid_files(options, who)
     try:

@@ -163,12 +163,19 @@ def enter_folder(folder: str) -> None:
         raise CannotStart(f"cannot work in {folder}: {problem.strerror}") from None
 
 
-def many_descriptors() -> None:
-    """As many open files as we may have: each connection is one."""
+def many_descriptors(asked: int = 0) -> None:
+    """As many open files as are asked for (`open_files_limit`), else as many as we may have: each connection is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    wanted = asked or (DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS))
+    if soft >= wanted:
+        return
+    try:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (wanted, hard if hard == resource.RLIM_INFINITY else max(wanted, hard))
+        )
+    except (OSError, ValueError) as problem:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        log.warn("daemon", f"no {wanted} open files (open_files_limit) but {hard}: {problem}")
 
 
 # -- the run-time folder

@@ -53,6 +53,7 @@ class Worker(Process):
         settings = DnsSettings(
             int(known["dns_retr_time"] or 0), int(known["dns_retr_no"] or 0), int(known["dns_servers_no"] or 0),
             None if known["dns_use_search_list"] is None else bool(known["dns_use_search_list"]),
+            not known["disable_dns_failover"], int(known["exec_dns_threshold"] or 0) / 1_000_000,
         )  # fmt: skip
         services.resolver = Names(self.clock, self.offload, families, settings)
 

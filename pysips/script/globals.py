@@ -13,7 +13,10 @@ COUNT: Final = (0, 2**31 - 1)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """kind: "number", "text" (quoted or a bare word), "host", "choice". ignored: why it has no meaning here."""
+    """kind: "number", "text" (quoted or a bare word), "host", "choice".
+
+    ignored: why it has no meaning here; later: what is missing until it has an effect.
+    """
 
     kind: str
     default: int | str | None = None
@@ -21,14 +24,15 @@ class Known:
     high: int = COUNT[1]
     choices: tuple[str, ...] = ()
     ignored: str = ""
+    later: str = ""
 
 
-def number(default: int | None = 0, limits: tuple[int, int] = COUNT, ignored: str = "") -> Known:
-    return Known("number", default, *limits, ignored=ignored)
+def number(default: int | None = 0, limits: tuple[int, int] = COUNT, ignored: str = "", later: str = "") -> Known:
+    return Known("number", default, *limits, ignored=ignored, later=later)
 
 
-def text(default: str | None = None, ignored: str = "") -> Known:
-    return Known("text", default, ignored=ignored)
+def text(default: str | None = None, ignored: str = "", later: str = "") -> Known:
+    return Known("text", default, ignored=ignored, later=later)
 
 
 def choice(default: str | None, *choices: str, ignored: str = "") -> Known:
@@ -39,6 +43,11 @@ FLAG: Final = (0, 2**31 - 1)  # any number but 0 is yes
 PORT: Final = (0, 65535)
 PERCENT: Final = (0, 100)
 MEMORY: Final = "Python manages its memory itself"
+BUFFER: Final = "texts have no buffer of a fixed size"
+RECEIVED: Final = "whether Via gets a received parameter is for RFC 3261 section 18.2.1 to say"
+NO_SQL: Final = "no module here asks a database"
+NO_EVENT: Final = "E_CORE_LOG is not raised"
+NO_FLAG: Final = "connections are opened whatever the flag"
 FORMATS: Final = ("plain_text", "json", "json_cee")
 FACILITIES: Final = (
     "LOG_AUTH", "LOG_AUTHPRIV", "LOG_CRON", "LOG_DAEMON", "LOG_FTP", "LOG_KERN", "LOG_LPR", "LOG_MAIL", "LOG_NEWS",
@@ -51,19 +60,19 @@ KNOWN: Final[dict[str, Known]] = {
     "xlog_level": number(2, LEVELS),
     "xlog_print_level": number(2, LEVELS),
     "log_prefix": text(""),
-    "log_stdout": number(0, FLAG),
+    "log_stdout": number(0, FLAG, ignored="nothing is written to standard output"),
     "stderror_enabled": number(1, FLAG),
     "syslog_enabled": number(0, FLAG),
     "syslog_facility": choice("LOG_DAEMON", *FACILITIES),
     "syslog_name": text("pysips"),
     "stderror_level_filter": number(0, LEVELS),
     "syslog_level_filter": number(0, LEVELS),
-    "log_event_level_filter": number(0, LEVELS),
+    "log_event_level_filter": number(0, LEVELS, later=NO_EVENT),
     "stderror_log_format": choice("plain_text", *FORMATS),
     "syslog_log_format": choice("plain_text", *FORMATS),
-    "log_event_enabled": number(0, FLAG),
-    "log_json_buf_size": number(6144, ignored="log lines have no buffer of a fixed size"),
-    "log_msg_buf_size": number(4096, ignored="log lines have no buffer of a fixed size"),
+    "log_event_enabled": number(0, FLAG, later=NO_EVENT),
+    "log_json_buf_size": number(6144, ignored=BUFFER),
+    "log_msg_buf_size": number(4096, ignored=BUFFER),
     "debug_mode": number(0, FLAG),
     # the script
     "enable_asserts": number(0, FLAG),
@@ -71,12 +80,12 @@ KNOWN: Final[dict[str, Known]] = {
     "max_while_loops": number(10_000, (1, COUNT[1])),
     "xlog_buf_size": number(4096),
     "xlog_force_color": number(0, FLAG),
-    "pv_print_buf_size": number(20_000),
+    "pv_print_buf_size": number(20_000, ignored=BUFFER),
     # names and headers
     "auto_aliases": number(0, FLAG),
     "advertised_address": Known("host"),
     "advertised_port": number(None, PORT),
-    "mhomed": number(0, FLAG),
+    "mhomed": number(0, FLAG, later="the routing table is not asked which socket to send from"),
     "check_via": number(0, FLAG),
     "server_signature": number(1, FLAG),
     "server_header": text(),
@@ -85,22 +94,22 @@ KNOWN: Final[dict[str, Known]] = {
     "disable_503_translation": number(0, FLAG),
     "disable_stateless_fwd": number(None, FLAG),
     # DNS
-    "disable_dns_blacklist": number(1, FLAG),
+    "disable_dns_blacklist": number(1, FLAG, later="targets that failed are not remembered"),
     "disable_dns_failover": number(0, FLAG),
-    "dns": number(0, FLAG),
-    "rev_dns": number(0, FLAG),
-    "dns_try_ipv6": number(0, FLAG),
-    "dns_try_naptr": number(1, FLAG),
+    "dns": number(0, FLAG, ignored=RECEIVED),
+    "rev_dns": number(0, FLAG, ignored=RECEIVED),
+    "dns_try_ipv6": number(0, FLAG, ignored="IPv6 addresses are asked for where there is an IPv6 socket"),
+    "dns_try_naptr": number(1, FLAG, ignored="NAPTR and SRV records are not asked for yet"),
     "dns_retr_time": number(None),
     "dns_retr_no": number(None),
     "dns_servers_no": number(None),
     "dns_use_search_list": number(None, FLAG),
     # databases
-    "db_default_url": text(),
-    "db_version_table": text("version"),
-    "db_max_async_connections": number(10),
-    "query_buffer_size": number(0),
-    "query_flush_time": number(0),
+    "db_default_url": text(later=NO_SQL),
+    "db_version_table": text("version", later=NO_SQL),
+    "db_max_async_connections": number(10, later=NO_SQL),
+    "query_buffer_size": number(0, later=NO_SQL),
+    "query_flush_time": number(0, later=NO_SQL),
     # TCP
     "tcp_connect_timeout": number(100),
     "tcp_connection_lifetime": number(120),
@@ -112,8 +121,8 @@ KNOWN: Final[dict[str, Known]] = {
     "tcp_keepcount": number(0),
     "tcp_keepidle": number(0),
     "tcp_keepinterval": number(0),
-    "tcp_no_new_conn_bflag": text(),
-    "tcp_no_new_conn_rplflag": text(),
+    "tcp_no_new_conn_bflag": text(later=NO_FLAG),
+    "tcp_no_new_conn_rplflag": text(later=NO_FLAG),
     # processes
     "udp_workers": number(8, (1, 1000)),
     "tcp_workers": number(8, (0, 1000)),
@@ -122,7 +131,7 @@ KNOWN: Final[dict[str, Known]] = {
     "chroot": text(),
     "exec_msg_threshold": number(0),
     "exec_dns_threshold": number(0),
-    "tcp_threshold": number(0),
+    "tcp_threshold": number(0, ignored="no worker ever waits for a connection"),
     "open_files_limit": number(0),
     "disable_core_dump": number(0, FLAG, ignored="Python leaves a traceback, not a core file"),
     # PySIPS' own

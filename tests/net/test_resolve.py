@@ -13,6 +13,7 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
+from pysips.core.log import Entry, log
 from pysips.core.services import Clock, Offload, Promise, Target
 from pysips.net.resolve import DnsSettings, Names, configured, hosts_of, numeric
 
@@ -209,3 +210,23 @@ def test_the_scripts_settings_reach_the_resolver() -> None:
     server = configured(DnsSettings(retry_seconds=2, retries=3, servers=1))
     assert len(server.nameservers) <= 1
     assert (server.timeout, server.lifetime) == (2.0, 6.0)
+
+
+async def test_without_failover_only_the_first_address_is_tried(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("10.0.0.7 pair\n10.0.0.8 pair\n")
+    for failover, count in ((True, 2), (False, 1)):
+        names = Names(Time(), Tasks(), {4}, DnsSettings(failover=failover), str(hosts))
+        assert len(names.known("pair", 0, "") or []) == count
+
+
+@pytest.mark.parametrize(("threshold", "told"), [(0.0, 0), (0.5, 0), (0.2, 1)])
+def test_a_slow_answer_is_told_where_somebody_wants_to_know(
+    threshold: float, told: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = Names(Time(), Tasks(), {4}, DnsSettings(slow_seconds=threshold))
+    lines: list[Entry] = []
+    monkeypatch.setattr(log, "listener", lambda entry, pid: lines.append(entry))
+    log.held.clear()
+    names.measure("sip.example.org", 0.3)
+    assert [one.text for one in lines] == ["sip.example.org took 300000 µs, more than exec_dns_threshold"] * told

@@ -1,12 +1,22 @@
 """Around the server: pid files, users, the run-time folder and its lock."""
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
 from pysips.core.services import Socket
-from pysips.runtime.daemon import CannotStart, PidFile, RunFolder, alive, identity, private_folder, server_name
+from pysips.runtime.daemon import (
+    CannotStart,
+    PidFile,
+    RunFolder,
+    alive,
+    identity,
+    many_descriptors,
+    private_folder,
+    server_name,
+)
 
 SOCKETS = [Socket(0, "udp", "127.0.0.1", 5060)]
 
@@ -102,3 +112,15 @@ def test_no_place_at_all_is_said(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file")
     with pytest.raises(CannotStart, match="no place for run-time files"):
         RunFolder("x.cfg", SOCKETS)
+
+
+def test_open_files_limit_raises_the_limit_and_never_lowers_it() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, before[1]))
+        many_descriptors(120)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (120, before[1])
+        many_descriptors(50)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (120, before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

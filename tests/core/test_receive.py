@@ -1,0 +1,44 @@
+"""core/receive.py: the door, told as scripts."""
+
+from pysips.core.services import Clock
+from pysips.testing.messages import request
+from pysips.testing.story import HEAD, Story
+
+OK = 'route { sl_send_reply(200, "OK"); }'
+
+
+class Ticking(Clock):
+    """Each look at it is a tenth of a second later."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def now(self) -> float:
+        self.at += 0.1
+        return self.at
+
+    def time(self) -> float:
+        return self.now()
+
+
+def test_a_message_that_takes_longer_than_the_threshold_is_counted_and_told() -> None:
+    for threshold, count in ((0, 0), (50_000, 1), (200_000, 0)):
+        story = Story(OK, modules="sl", head=f"exec_msg_threshold={threshold}\n" + HEAD)
+        story.program.services.clock = Ticking()
+        story.party("10.0.0.1").said(request("OPTIONS"))
+        assert story.program.core_stats.slow_messages.get() == count
+        assert len([line for line in story.lines if "more than exec_msg_threshold" in line]) == count
+
+
+def test_a_refused_request_is_counted_under_its_status() -> None:
+    story = Story(OK, modules="sl", head="strict_parsing=yes\n" + HEAD.replace("strict_parsing=no\n", ""))
+    alice = story.party("10.0.0.1")
+    alice.said(request("OPTIONS").replace("SIP/2.0\r\n", "SIP/3.0\r\n", 1))
+    alice.heard(505)
+    assert {one.name: one.value() for one in story.program.statistics.select("refused:") if one.value()} == {"505": 1}
+
+
+def test_auto_aliases_are_the_names_that_the_system_knows_the_sockets_by() -> None:
+    head = HEAD.replace("10.0.0.9", "127.0.0.1")
+    assert not Story(OK, modules="sl", head=head).program.is_myself("localhost", 5060)
+    assert Story(OK, modules="sl", head="auto_aliases=yes\n" + head).program.is_myself("localhost", 5060)
