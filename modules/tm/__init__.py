@@ -28,6 +28,7 @@ from pysips.core.exports import (
     Where,
     function,
     mi,
+    modparam,
     param,
     variable,
 )
@@ -49,6 +50,7 @@ from .settings import Settings, Stats
 from .table import OURSELVES, Client, Observer, Table, Transaction, plan_of
 from .variables import client_of, transaction_of
 
+LONGEST = 86400  # seconds that a timer of a transaction may be set to
 RelayFlags = NewType("RelayFlags", int)
 FLAG_NAMES = {
     "no-auto-477": NO_AUTO_477,
@@ -56,12 +58,13 @@ FLAG_NAMES = {
     "pass-reason-hdr": PASS_REASON,
     "allow-no-cancel": ALLOW_NO_CANCEL,
 }
+NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,4}|[0-9]{1,5}")
 KNOWN_BITS = 0x1F  # bit 1 was "no 100" in OpenSIPS before 2.1 and means nothing since
 
 
 def relay_flags(text: str) -> RelayFlags:
     """`no-auto-477,pass-reason-hdr`, or the bits as 2.4 has them (`0x02`, `2`); raises ValueError."""
-    if re.fullmatch(r"\s*(0[xX][0-9a-fA-F]{1,4}|[0-9]{1,5})\s*", text):
+    if NUMBER.fullmatch(text.strip()):
         bits = int(text, 0)
         if bits & ~KNOWN_BITS:
             raise ValueError(f"{text} has bits that t_relay does not know")
@@ -81,6 +84,20 @@ def proxy(text: str) -> Hop:
         return destination(text)
     except SipError:
         raise ValueError(f'"{text}" is no destination: [proto:]host[:port]') from None
+
+
+def relay_argument(text: str) -> RelayFlags | Hop:
+    """Flags or an outbound proxy: 3.x has them in this order, 2.4 the other way round, or either alone.
+
+    Raises ValueError for what is neither.
+    """
+    words = [word.strip() for word in text.split(",")]
+    if all(word in FLAG_NAMES for word in words) or NUMBER.fullmatch(text.strip()):
+        return relay_flags(text)
+    try:
+        return proxy(text)
+    except ValueError:
+        return relay_flags(text)
 
 
 ARMING = Route.REQUEST | Route.FAILURE | Route.REPLY | Route.BRANCH | Route.LOCAL
@@ -122,9 +139,17 @@ def note_ringing(client: Client, ctx: Context) -> None:
         client.status = ctx.message.status
 
 
+def renamed(old: str, new: str, seconds: int) -> int:
+    """A parameter by its old name; raises ValueError for a time that it cannot have."""
+    if not 1 <= seconds <= LONGEST:
+        raise ValueError(f"must be from 1 to {LONGEST}, not {seconds}")
+    log.warn("tm", f'parameter "{old}" is called "{new}" now')
+    return seconds
+
+
 class Tm(Module, Taker, TmApi):
-    fr_timeout: int = param(30, low=1, high=86400, help="Seconds to wait for any reply, and for the ACK.")
-    fr_inv_timeout: int = param(120, low=1, high=86400, help="Seconds to wait for the final reply once it rang.")
+    fr_timeout: int = param(30, low=1, high=LONGEST, help="Seconds to wait for any reply, and for the ACK.")
+    fr_inv_timeout: int = param(120, low=1, high=LONGEST, help="Seconds to wait for the final reply once it rang.")
     wt_timer: int = param(5, low=1, high=3600, help="Seconds for which an ended transaction absorbs what comes late.")
     T1_timer: int = param(500, low=50, high=60000, help="T1 of RFC 3261, in milliseconds.")
     T2_timer: int = param(4000, low=50, high=600000, help="T2 of RFC 3261, in milliseconds.")
@@ -140,6 +165,14 @@ class Tm(Module, Taker, TmApi):
     local_request_route: str = param("", help="A route that looks at each request of our own; changes are lost.")
     local_reply_route: str = param("", help="A route that looks at each reply made here; changes are lost.")
     tm_replication_cluster: int = param(0, help="The cluster for anycast: not yet.")
+
+    @modparam("fr_timer", int, help="2.4's old name of fr_timeout.")
+    def old_fr_timer(self, seconds: int) -> None:
+        self.fr_timeout = renamed("fr_timer", "fr_timeout", seconds)
+
+    @modparam("fr_inv_timer", int, help="2.4's old name of fr_inv_timeout.")
+    def old_fr_inv_timer(self, seconds: int) -> None:
+        self.fr_inv_timeout = renamed("fr_inv_timer", "fr_inv_timeout", seconds)
 
     def configure(self) -> None:
         """Before the fork: everything is made but the seed of the branches."""
@@ -190,15 +223,22 @@ class Tm(Module, Taker, TmApi):
     async def relay(
         self,
         ctx: Context,
-        flags: Annotated[RelayFlags, relay_flags] = RelayFlags(0),
-        outbound_proxy: Annotated[Hop | None, proxy] = None,
+        flags: Annotated[RelayFlags | Hop | None, relay_argument] = None,
+        outbound_proxy: Annotated[RelayFlags | Hop | None, relay_argument] = None,
     ) -> int:
         """Send the request on, to all branches; flags: no-auto-477, no-dns-failover, pass-reason-hdr, allow-no-cancel.
 
         1, also for a retransmission (answered again) and for a request that was answered 4xx or 5xx here because it
         could not be sent; -1 internal, -2 bad message, -3 no destination, -4 bad address, -6 not sent.
         """
-        work = self.requests.relay(ctx, flags, outbound_proxy)
+        bits = 0
+        hop: Hop | None = None
+        for argument in (flags, outbound_proxy):
+            if isinstance(argument, Hop):
+                hop = argument
+            elif argument is not None:
+                bits |= argument
+        work = self.requests.relay(ctx, bits, hop)
         return work if isinstance(work, int) else await driving.drive(work)
 
     @function("t_replicate", routes=Route.REQUEST | Route.FAILURE)

@@ -3,6 +3,7 @@
 import pytest
 
 from pysips.core.services import Target
+from pysips.errors import ConfigError
 from pysips.testing.messages import invite, request
 from pysips.testing.story import Story
 
@@ -236,8 +237,26 @@ def test_a_second_t_relay_adds_a_branch() -> None:
     alice.heard(200)
 
 
-def test_the_outbound_proxy_gets_the_request_as_it_is() -> None:
-    story = Story('route { t_relay(, "udp:10.0.0.2:5060"); }', "sl tm")
+@pytest.mark.parametrize(
+    "arguments",
+    [', "udp:10.0.0.2:5060"', '"udp:10.0.0.2"', '"10.0.0.2:5060", "0x04"', '"no-auto-477,pass-reason-hdr", "10.0.0.2"'],
+)
+def test_the_outbound_proxy_gets_the_request_as_it_is(arguments: str) -> None:
+    story = Story("route { t_relay(" + arguments + "); }", "sl tm")
     alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
     alice.said(request("MESSAGE"))
     assert bob.heard("MESSAGE").uri == "sip:bob@example.com"
+
+
+def test_a_wrong_flag_is_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Story('route { t_relay("no-auto 477"); }', "sl tm")
+    assert "unknown flag" in caught.value.complaints[0].message
+
+
+def test_old_names_of_timers_are_understood() -> None:
+    story = Story('modparam("tm", "fr_timer", 2)\nroute { $du = "sip:10.0.0.2"; t_relay(); }', "sl tm")
+    alice = story.party("10.0.0.1")
+    alice.said(request("MESSAGE"))
+    story.after(2.1)
+    alice.heard(408)
