@@ -27,10 +27,12 @@ MINUTE: Final = 60.0
 class Udp:
     """want: datagrams to ask for at the next wake-up; luck: rounds since then in which all of them were there."""
 
-    __slots__ = ("counters", "luck", "receiver", "scope", "sock", "want", "where")
+    __slots__ = ("counters", "gone", "luck", "receiver", "scope", "sock", "telling", "want", "where")
 
     def __init__(self, sock: socket.socket, where: Socket, receiver: Receiver, counters: "UdpCounters") -> None:
         self.sock: socket.socket = sock
+        self.gone: list[tuple[str, int]] = []
+        self.telling: bool = False
         self.where: Socket = where
         self.receiver: Receiver = receiver
         self.counters: UdpCounters = counters
@@ -100,10 +102,22 @@ class Udp:
             return FAILED
 
     def errors(self) -> None:
-        """Read the error queue and tell who is gone."""
-        for host, port in read_errors(self.sock):
-            self.counters.unreachable.inc()
-            self.receiver.unreachable("udp", host, port)
+        """Read the error queue and tell who is gone.
+
+        Whoever is told may send (tm answers its caller), and that may meet the next error: it waits for its turn,
+        or a thousand closed ports would be a thousand calls deep.
+        """
+        self.gone += read_errors(self.sock)
+        if self.telling:
+            return
+        self.telling = True
+        try:
+            while self.gone:
+                host, port = self.gone.pop(0)
+                self.counters.unreachable.inc()
+                self.receiver.unreachable("udp", host, port)
+        finally:
+            self.telling = False
 
 
 @final

@@ -141,3 +141,26 @@ def test_what_the_system_refuses_is_failed_and_counted(host: str, port: int) -> 
 
 def test_a_message_too_large_for_a_datagram_is_failed(ends: Ends) -> None:
     assert ends.udp.send(b"x" * 70_000, ends.host, ends.port) == FAILED
+
+
+def test_who_answers_an_error_by_sending_is_not_called_again_inside(ends: Ends) -> None:
+    depth = deepest = 0
+
+    class Answers(Heard):
+        def unreachable(self, proto: str, host: str, port: int) -> None:
+            nonlocal depth, deepest
+            depth += 1
+            deepest = max(deepest, depth)
+            super().unreachable(proto, host, port)
+            if len(self.gone) < 50:
+                ends.udp.send(b"next", ends.host, ports[len(self.gone) % len(ports)])
+            depth -= 1
+
+    ports = [ends.closed_port() for _ in range(8)]
+    ends.udp.receiver = heard = Answers()
+    for port in ports:
+        ends.udp.send(b"first", ends.host, port)
+    for _ in range(3):
+        ends.udp.take()
+    assert len(heard.gone) >= 50
+    assert deepest == 1
