@@ -36,7 +36,12 @@ def test_one_dies_under_load(calls: Server, sipp: Callable[..., Sipp], who: str,
     assert sipp("register", 5081, rate=1000, calls=USERS, users=users).wait(30).ok == USERS
     sipp("uas_call", 5070)
     load = sipp(
-        "uac_call", 5080, rate=RATE, calls=RATE * 20, users=("relay;",), extra=("-d", "100", "-max_retrans", "5")
+        "uac_call",
+        5080,
+        rate=RATE,
+        calls=RATE * 20,
+        users=("relay;",),
+        extra=("-d", "100", "-max_retrans", "5", "-recv_timeout", "10000"),
     )
     time.sleep(4)
 
@@ -51,5 +56,5 @@ def test_one_dies_under_load(calls: Server, sipp: Callable[..., Sipp], who: str,
     until(lambda: victim not in calls.pids(), 2, "the end of the victim")
     assert len(victims(calls)) == 3
     assert contacts(calls) == USERS
-    done = load.wait(90)
+    done = load.wait(60)
     assert done.failed <= (0 if who == "attendant" else RATE * SETTING_UP / 2), done.errors
