@@ -137,7 +137,7 @@ class Relay:
         self.route_ctx = ctx
         self.edits = ctx.edits
         clients = transaction.clients
-        client = Client(transaction, branch, self.table.next_branch(), len(clients), transaction.invite)
+        client = Client(transaction, branch, transaction.branch_id(len(clients)), len(clients), transaction.invite)
         transaction.building = client
         if not transaction.on_branch and transaction.observers is None:
             return None
@@ -305,7 +305,8 @@ def failover(client: Client) -> bool:
         return False
     if transaction.cancelled or transaction.no_new_branches or len(transaction.clients) >= MOST_BRANCHES:
         return False
-    made = Client(transaction, client.branch, transaction.table.next_branch(), len(transaction.clients), client.invite)
+    index = len(transaction.clients)
+    made = Client(transaction, client.branch, transaction.branch_id(index), index, client.invite)
     made.targets = targets
     made.target = client.target
     made.on_reply = client.on_reply

@@ -52,7 +52,7 @@ def wait_for_branches(requests: Requests, ctx: Context, most: int) -> int:
     made_client = Client(
         transaction,
         Branch(ctx.request_uri()),
-        requests.table.next_branch(),
+        transaction.branch_id(len(transaction.clients)),
         len(transaction.clients),
         transaction.invite,
     )

@@ -7,7 +7,7 @@ from mypy_extensions import mypyc_attr
 from pysips.core.answer import reply_peer
 from pysips.core.branches import Branch, from_message
 from pysips.core.context import Context, Ending
-from pysips.core.forward import Hop, next_hop, outgoing, socket_for
+from pysips.core.forward import Hop, next_hop, outgoing, socket_for, stateless_branch
 from pysips.core.log import log
 from pysips.core.services import FAILED, Peer, Target
 from pysips.core.waiting import CANCELLED
@@ -149,7 +149,7 @@ class AckWork(Work):
         for target in self.targets:
             socket = socket_for(services, target, branch.socket, ctx.source.socket)
             if socket is not None:
-                data = outgoing(ctx, branch, socket, self.requests.table.next_branch())
+                data = outgoing(ctx, branch, socket, stateless_branch(ctx))
                 if services.network.send(data, Peer(target.proto, target.host, target.port, socket)) != FAILED:
                     return 1
         return -6 if self.targets else -4

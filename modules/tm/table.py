@@ -16,6 +16,7 @@ from typing import Any, Final, final
 
 from mypy_extensions import mypyc_attr
 
+from pysips.core.answer import POSITIVE
 from pysips.core.branches import Branch
 from pysips.core.context import Context
 from pysips.core.exports import Value
@@ -252,6 +253,16 @@ class Transaction(Timer):
         self.queue: list[tuple[Client, Context | None]] = []
         self.observers: list[Observer] | None = None
         self.promise: Any = None
+
+    def branch_id(self, index: int) -> str:
+        """The branch parameter of its branch number `index`: by its key, and so the same in every process.
+
+        If this worker dies, its replacement makes the same one of the client's next retransmission, and whoever was
+        asked before sees a retransmission, too, and no second call.
+        """
+        if self.local:
+            return self.table.next_branch()
+        return COOKIE + self.ctx.program.tag_prefix + str(hash(self.key) & POSITIVE) + "." + str(index)
 
     def step(self, event: int) -> int:
         """Take the server machine's arrow for what happened; what is to be done, as bits."""

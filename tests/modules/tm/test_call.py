@@ -37,6 +37,27 @@ def test_replies_go_up_without_our_via_and_the_ack_of_a_2xx_passes_through() -> 
     alice.heard(200)
 
 
+def test_who_was_asked_sees_a_retransmission_when_another_process_goes_on() -> None:
+    """A worker died between INVITE and 200: its replacement has no transaction, and makes the same branch again."""
+    story = story_of()
+    alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
+    alice.said(invite())
+    first = bob.heard("INVITE")
+    table = story.program.registry.loaded["tm"].table
+    for transaction in list(table.servers.values()):
+        table.remove(transaction)
+    alice.said(invite())
+    assert bob.heard("INVITE").branch() == first.branch()
+
+
+def test_a_repeated_ack_of_a_2xx_is_repeated_with_the_same_branch() -> None:
+    story = story_of()
+    alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
+    for _ in range(2):
+        alice.said(request("ACK", "sip:bob@10.0.0.2", branch="z9hG4bK-2", to="<sip:bob@example.com>;tag=b"))
+    assert bob.heard("ACK").branch() == bob.heard("ACK").branch()
+
+
 def test_a_reply_loses_only_our_via() -> None:
     story = story_of()
     alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
