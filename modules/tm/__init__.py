@@ -12,7 +12,7 @@ unreachable fails its branch at once.
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, NewType
+from typing import Annotated, Any
 
 from pysips.core.branches import contacts
 from pysips.core.context import BRANCH, FAILURE, Context
