@@ -27,6 +27,8 @@ STATUS: Final[dict[str, int]] = {str(_n): _n for _n in range(100, 700)}
 MOST_CSEQ: Final = 2**31 - 1  # section 8.1.1.5
 MOST_LENGTH: Final = 2**31 - 1
 
+known_lengths: Final[dict[str, int]] = {}  # whole lines of Content-Length that the checks found good, and their number
+
 
 @final
 class Message:
@@ -404,8 +406,11 @@ def read(data: bytes) -> Message:
     """
     text, kinds, starts, body_at, odd = scan.scan(data)
     message = Message(text, kinds, starts, body_at, odd)
-    if len(text) > body_at:
-        cut(message)
+    size = len(text) - body_at
+    if size > 0:
+        k = kinds.find(CONTENT_LENGTH, 1)
+        if k < 0 or known_lengths.get(text[starts[k] : starts[k + 1]]) != size or not text.isascii():
+            cut(message)
     return message
 
 

@@ -215,7 +215,7 @@ def parse_host(text: str, at: int, end: int) -> tuple[str, int | None]:
         host = text[at : close + 1]
     else:
         host = text[at : colon if colon >= 0 else end]
-        if not host or not HOST_CHARACTERS.issuperset(host):
+        if not (host.isascii() and host.replace(".", "").isalnum()) and not (host and HOST_CHARACTERS.issuperset(host)):
             raise bad_uri()
     if colon < 0:
         return host, None

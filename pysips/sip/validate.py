@@ -34,6 +34,7 @@ from .address import Address, parse_address, parse_addresses
 from .grammar import CONTROL, DISPLAY_TOKENS, GEN_VALUE, Q_VALUE, QUOTED_PAIR, QUOTED_STRING, is_token
 from .headers import CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FOLD, FROM, MAX_FORWARDS, TO, VIA
 from .message import Message
+from .message import known_lengths as proven_lengths
 from .text import BLANKS, list_spans, next_outside, number, quoted_end
 from .uri import parse_uri
 from .via import COOKIE, ViaFacts, parse_via
@@ -73,7 +74,6 @@ proven_methods: Final[set[str]] = set()
 proven_uris: Final[set[str]] = set()
 proven_cseqs: Final[dict[str, tuple[int, str]]] = {}  # whole lines, and what they say
 proven_hops: Final[set[str]] = set()  # whole lines
-proven_lengths: Final[dict[str, int]] = {}  # whole lines, and their number
 proven_vias: Final[dict[str, ViaFacts]] = {}  # values without their branch, and what they say
 proven_addresses: Final[set[str]] = set()  # From and To up to the ">"
 proven_contacts: Final[set[str]] = set()  # whole lines
@@ -345,7 +345,7 @@ def check_vias(message: Message) -> None:
     while k > 0:
         b = message.line_end(k)
         at = text.find(":", message.starts[k], b) + 1
-        if kinds.startswith(FOLD, k + 1) or text.find('"', at, b) >= 0:
+        if text.find('"', at, b) >= 0 or kinds.startswith(FOLD, k + 1):
             at, b = message.value_span(k)
             for start, end in list_spans(text, at, b, False) or [(at, b)]:
                 check_via(text[start:end])
@@ -389,14 +389,11 @@ def known_tag(message: Message, k: int) -> str | None:
     text = message.text
     a = message.starts[k]
     b = message.starts[k + 1] - 2
-    gt = text.rfind(">", a, b) + 1
-    if gt > 0 and text[a:gt] in proven_addresses:
-        if gt == b:
-            return ""
-        tag = text[gt + 5 : b]
-        if text.startswith(";tag=", gt) and (tag.isalnum() or is_token(tag)):
-            return tag
-    return None
+    gt = text.rfind(">;tag=", a, b) + 1
+    if not gt:
+        return "" if text[a:b] in proven_addresses else None
+    tag = text[gt + 5 : b]
+    return tag if text[a:gt] in proven_addresses and (tag.isalnum() or is_token(tag)) else None
 
 
 def check_tagged(message: Message, k: int, name: str) -> None:
@@ -405,21 +402,10 @@ def check_tagged(message: Message, k: int, name: str) -> None:
     a = message.starts[k]
     gt = text.rfind(">", a, message.line_end(k)) + 1
     value = message.value_at(k)
-    check_address(value, parse_address(value), name)
-    if gt > 0:
-        remember_prefix(text[a:gt])
-
-
-def remember_prefix(text: str) -> None:
-    """Note a From or To up to its `>`, if it is an address by itself (the `>` may have been one in a parameter)."""
-    try:
-        value = text.partition(":")[2]
-        address = parse_address(value)
-        check_address(value, address, "")
-    except SipError:
-        return
-    if address.bracketed and not address.params:
-        remember(proven_addresses, text)
+    address = parse_address(value)
+    check_address(value, address, name)
+    if gt > 0 and address.bracketed and value.rfind(">") == address.uri_a + len(address.uri):  # the last ">" closes it
+        remember(proven_addresses, text[a:gt])
 
 
 def check_address(text: str, address: Address, name: str) -> dict[str, str]:
@@ -434,10 +420,14 @@ def check_address(text: str, address: Address, name: str) -> dict[str, str]:
         raise SipError(400, "URI Too Long in " + name)
     if not address.bracketed and ("?" in address.uri or "," in address.uri):
         raise SipError(400, "URI Without Brackets in " + name)
-    try:
-        parse_uri(address.uri)
-    except SipError:
-        raise SipError(400, "Bad URI in " + name) from None
+    uri = address.uri
+    if uri not in proven_uris:
+        try:
+            headers = parse_uri(uri).headers
+        except SipError:
+            raise SipError(400, "Bad URI in " + name) from None
+        if not headers:
+            remember(proven_uris, uri)
     if text[address.end - 1] == ";":
         raise SipError(400, "Bad Parameter in " + name)
     return check_params(";" + address.params if address.params else "", name)
