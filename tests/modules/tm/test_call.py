@@ -43,7 +43,7 @@ def test_who_was_asked_sees_a_retransmission_when_another_process_goes_on() -> N
     alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
     alice.said(invite())
     first = bob.heard("INVITE")
-    table = story.program.registry.loaded["tm"].table
+    table = story.program.registry.loaded["tm"].table  # type: ignore[attr-defined]
     for transaction in list(table.servers.values()):
         table.remove(transaction)
     alice.said(invite())
