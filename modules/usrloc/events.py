@@ -25,11 +25,11 @@ class Raiser(Follower):
         self.contact_delete = contact_delete
 
     def aor_inserted(self, domain: Domain, aor: str) -> None:
-        if self.aor_insert.listeners:
+        if self.aor_insert.wanted():
             self.aor_insert(domain.name, aor)
 
     def aor_deleted(self, domain: Domain, aor: str) -> None:
-        if self.aor_delete.listeners:
+        if self.aor_delete.wanted():
             self.aor_delete(domain.name, aor)
 
     def contact_changed(self, domain: Domain, aor: str, what: int, contact: Contact) -> None:
@@ -38,7 +38,7 @@ class Raiser(Follower):
             event = self.contact_update
         elif what == INSERTED:
             event = self.contact_insert
-        if event.listeners:
+        if event.wanted():
             event(
                 domain.name, aor, contact.uri, contact.received, contact.path, contact.q, contact.user_agent,
                 contact.socket, contact.cflags, contact.expires, contact.callid, contact.cseq, contact.attr,

@@ -7,6 +7,7 @@ from pysips.script.values import Value, printed
 from .avps import values_of
 from .context import Context
 from .exports import Module, Static, Var, function
+from .log import log
 
 
 def status_group(name: str) -> str:
@@ -54,6 +55,22 @@ class ValueFunctions(Module):
                 facts = {str(place): value for place, value in enumerate(values_of(ctx, only), 1)}
         ctx.program.events.define(event).tell(facts)
         return True
+
+    @function("subscribe_event")
+    def subscribe_event(self, ctx: Context, event: str, socket: str, expire: int = 0) -> int:
+        """Tell a socket of an event from now on, for so many seconds (0: always).
+
+        `udp:address:port` and `unix:/path` come with module event_datagram.
+        """
+        try:
+            ctx.program.subscriptions.check(socket)
+        except ValueError as problem:
+            log.error("core:subscribe_event", str(problem))
+            return -1
+        if not event or expire < 0:
+            return -1
+        ctx.program.events.carrier.carry_wish(event, socket, expire)
+        return 1
 
     @function("sr_check_status")
     def sr_check_status(self, ctx: Context, group: Annotated[str, Static, status_group], identifier: str = "") -> int:

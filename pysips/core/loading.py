@@ -33,6 +33,9 @@ def load_source(text: source.Source, options: Options) -> Program:
         raise ConfigError(complaints)
     program.compiled = compile.compile_script(script, program.registry, told)
     program.routes = program.compiled.routes
+    for name in program.compiled.events:
+        program.events.define(name)
+        program.events.carrier.routed.add(name)
     if settings.globals["disable_stateless_fwd"] is None:
         program.forwards_stateless = program.compiled.calls("forward")
     for sentence in program.registry.configure(program):

@@ -15,7 +15,7 @@ from pysips.sip.message import Message, read
 
 from . import waiting
 from .context import ERROR, EVENT, LOCAL, REPLY, REQUEST, STARTUP, TIMER, Context, ErrorInfo
-from .events import Events
+from .events import Events, Values
 from .hooks import Hooks
 from .log import log
 from .options import Options
@@ -23,6 +23,7 @@ from .receive import QUIET_SECONDS, CoreStats
 from .registry import Registry
 from .services import Peer, Services, Socket
 from .stats import Cells, Statistics
+from .subscriptions import Subscriptions
 
 DUMMY: Final = (
     b"DUMMY sip:user@dummy.com SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1\r\nFrom: <sip:from@dummy.com>;tag=1\r\n"
@@ -42,6 +43,9 @@ class Program:
         self.core_stats = CoreStats(self.statistics)
         self.statistics.function("core", "timestamp", self.age)
         self.events = Events()
+        self.subscriptions = Subscriptions(self.services)
+        self.events.carrier.deliver = self.deliver
+        self.events.carrier.subscribe = self.subscriptions.subscribe
         self.hooks = Hooks()
         self.registry = Registry(self.services, self.statistics)
         self.compiled = compile.Compiled()
@@ -123,6 +127,11 @@ class Program:
         if params:
             ctx.params = params
         self.start(ctx, route, _nothing)
+
+    def deliver(self, name: str, values: Values) -> None:
+        """An event has come to where events are dealt with: its route runs, and subscribers are told."""
+        self.run_alone("event_route", name, values)
+        self.subscriptions.tell(name, values)
 
     def assertion_failed(self, ctx: Context, text: str) -> None:
         """See Context.assertion_failed."""

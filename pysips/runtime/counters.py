@@ -24,6 +24,7 @@ OWING: Final = 5  # 1 while a worker that stops still owes somebody an answer
 # Of the base's row: what management changed for all, so that a replaced process knows; 0: nothing.
 LOG_LEVEL: Final = 0
 SCRIPT_LEVEL: Final = 1
+SUBSCRIBED: Final = 2  # 1 once anybody outside wanted to hear of events
 LEVEL_OFFSET: Final = 100
 
 STARTING: Final = 0
@@ -50,7 +51,7 @@ class Board:
         return own[STATE] < STOPPING or (own[STATE] == STOPPING and own[OWING] != 0)
 
     def settings(self) -> "memoryview[int]":
-        """LOG_LEVEL, SCRIPT_LEVEL: each plus LEVEL_OFFSET, or 0."""
+        """LOG_LEVEL, SCRIPT_LEVEL: each plus LEVEL_OFFSET, or 0; SUBSCRIBED."""
         return self.own(self.rows)
 
     def numbers(self, row: int) -> "memoryview[int]":

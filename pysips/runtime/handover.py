@@ -40,6 +40,7 @@ CLOSE: Final = 6  # –, –, connection
 KEEP: Final = 7  # –, seconds, connection
 ALIAS: Final = 8  # –, port, connection
 GONE: Final = 9  # –, port, –; transport and host
+EVENT: Final = 10  # sending seat, number, 1 if more follows; a piece of text
 
 
 class Mailboxes:
@@ -162,6 +163,7 @@ class Handover:
         self.receiver: Receiver | None = None
         self.connections: Connections | None = None
         self.commands: Commands | None = None
+        self.events: Answered | None = None
 
     # -- out
 
@@ -203,6 +205,11 @@ class Handover:
         number = self.ask_something(seat, None, promise, seconds)
         self.put_text(seat, COMMAND, self.seat, number, command)
         return promise
+
+    def event(self, seat: int, text: str) -> None:
+        """Bring an event to the process where event routes run."""
+        self.numbers = number = self.numbers % 0xFFFFFFFF + 1
+        self.put_text(seat, EVENT, self.seat, number, text)
 
     def ask_something(self, seat: int, watcher: Watcher | None, promise: Promise | None, seconds: float) -> int:
         self.numbers = number = self.numbers % 0xFFFFFFFF + 1
@@ -278,6 +285,10 @@ class Handover:
             self.answer_piece(second, third, body)
         elif kind == COMMAND:
             self.command_piece(first, second, third, body)
+        elif kind == EVENT:
+            text = self.whole(first, second, third, body)
+            if text is not None and self.events is not None:
+                self.events(text)
         elif kind == CLOSE and self.connections is not None:
             self.connections.close(third)
         elif kind == KEEP and self.connections is not None:
@@ -302,11 +313,15 @@ class Handover:
                 self.answered(number, True)
 
     def command_piece(self, seat: int, number: int, more: int, body: bytes) -> None:
+        text = self.whole(seat, number, more, body)
+        if text is not None and self.commands is not None:
+            self.commands(text, lambda answer: self.put_text(seat, ANSWER, 0, number, answer))
+
+    def whole(self, seat: int, number: int, more: int, body: bytes) -> str | None:
+        """A text whose last piece has come, None before that."""
         pieces = self.coming.setdefault((seat, number), [])
         pieces.append(body)
         if more:
-            return
+            return None
         del self.coming[seat, number]
-        if self.commands is not None:
-            text = b"".join(pieces).decode("utf-8", "surrogateescape")
-            self.commands(text, lambda answer: self.put_text(seat, ANSWER, 0, number, answer))
+        return b"".join(pieces).decode("utf-8", "surrogateescape")

@@ -10,6 +10,7 @@ import time
 from typing import Any, Final
 
 from pysips import __version__
+from pysips.core.events import Values
 from pysips.core.exports import Json, MiError, Module, Where, mi
 from pysips.core.log import log
 from pysips.core.stats import Statistics
@@ -20,6 +21,7 @@ from .server import Seat, Server
 
 LOWEST: Final = -3
 HIGHEST: Final = 4
+SUBSCRIBED_SECONDS: Final = 3600
 
 
 class CoreCommands(Module):
@@ -123,6 +125,48 @@ class CoreCommands(Module):
     def reset_all_statistics(self) -> Json:
         """Set all counters to 0."""
         self.statistics.reset("all")
+        return "OK"
+
+    # -- events
+
+    @mi("event_subscribe", full="evi:subscribe", where=Where.FIRST)
+    def event_subscribe(self, event: str, socket: str, expire: int = SUBSCRIBED_SECONDS) -> Json:
+        """Tell a socket of an event from now on, for so many seconds."""
+        program = self.server.program
+        if event not in program.events.known:
+            raise MiError(404, "Event not found")
+        try:
+            program.subscriptions.check(socket)
+        except ValueError as problem:
+            raise MiError(400, str(problem)) from None
+        if expire < 0:
+            raise MiError(400, "expire is a number of seconds")
+        program.events.carrier.carry_wish(event, socket, expire)
+        return "OK"
+
+    @mi("events_list", full="evi:list")
+    def events_list(self) -> Json:
+        """All events that modules and the script raise or handle."""
+        names = self.server.program.events.known
+        return {"Events": [{"name": name, "id": number} for number, name in enumerate(names)]}
+
+    @mi("subscribers_list", full="evi:subscribers", where=Where.FIRST)
+    def subscribers_list(self, event: str = "") -> Json:
+        """Who hears of events, or of one, and for how many seconds more."""
+        kept, now = self.server.program.subscriptions, time.time()
+        kept.forget_old()
+        found: dict[str, list[Json]] = {}
+        for one in kept.known.values():
+            if event in ("", one.event):
+                left: Json = int(one.ends - now) if one.ends else "never"
+                found.setdefault(one.event, []).append({"socket": one.socket, "expires": left})
+        return {"Events": [{"name": name, "Subscribers": subscribers} for name, subscribers in found.items()]}
+
+    @mi("raise_event", full="evi:raise")
+    def raise_event(self, event: str, params: list[str] | None = None) -> Json:
+        """Raise an event with values by their places."""
+        values: Values = {str(place): value for place, value in enumerate(params or [], 1)}
+        self.server.program.events.define(event).tell(values)
         return "OK"
 
     # -- logging

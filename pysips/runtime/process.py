@@ -26,6 +26,7 @@ from .counters import (
     STOPPING,
     SharedCells,
 )  # fmt: skip
+from .events import ToFirst
 from .handover import Handover
 from .loop import Loop
 from .mi import Mi
@@ -118,6 +119,8 @@ class Process:
         services.tables = self.tables
         dropped = statistics.counter("net", "handover_dropped")
         self.line = Handover(server.boxes, self.seat.row, services.sockets, self.wheel, dropped)
+        self.events = ToFirst(self.program, server.board, self.line, self.loop)
+        self.program.events.carrier = self.events
         commands = CoreCommands(server, self.seat)
         self.mi = Mi(
             [*mi_specs(commands), *self.program.registry.mi_commands()], self.seat.slot, server.workers, self.line

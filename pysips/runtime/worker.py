@@ -11,7 +11,6 @@ from pysips.net.network import WorkerNetwork, udp_of
 from pysips.net.resolve import DnsSettings, Names
 from pysips.net.tcp import Tcp, TcpCounters, TcpSettings
 from pysips.net.udp import UdpCounters
-from pysips.script.nodes import RouteBlock
 
 from .counters import BORN, LIVES, OWING
 from .process import Process, Repeated
@@ -89,14 +88,14 @@ class Worker(Process):
 
     def begin_routes(self) -> None:
         """startup_route once in the server's life, timer_route as often as it says."""
+        self.events.take_over()
         if self.own[LIVES] == 1:
             self.program.run_alone("startup_route", "")
-        for item in self.program.script.items:
-            if isinstance(item, RouteBlock) and item.kind == "timer_route":
-                self.repeat_route(item.name, item.extra)
+        for timer in self.program.compiled.timers:
+            self.repeat_route(timer.name, timer.seconds)
 
-    def repeat_route(self, name: str, seconds: int | str | None) -> None:
-        if isinstance(seconds, int) and seconds > 0:
+    def repeat_route(self, name: str, seconds: int) -> None:
+        if seconds > 0:
             Repeated(self.wheel, seconds, lambda: self.program.run_alone("timer_route", name), f"timer_route[{name}]")
 
     def refuse_new(self) -> None:

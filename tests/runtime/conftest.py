@@ -22,6 +22,7 @@ loadmodule "sl.so"
 loadmodule "signaling.so"
 {more}
 route {{
+    {main}
     sl_send_reply(200, "OK");
     exit;
 }}
@@ -37,12 +38,12 @@ MESSAGE = (
 class Running:
     """One server: its processes, its log, and somebody who asks."""
 
-    def __init__(self, folder: Path, more: str, arguments: list[str]) -> None:
+    def __init__(self, folder: Path, more: str, arguments: list[str], main: str = "") -> None:
         with socket.socket(socket.AF_INET) as trial:
             trial.bind(("127.0.0.1", 0))
             self.port = int(trial.getsockname()[1])
         self.script = folder / "opensips.cfg"
-        self.script.write_text(SCRIPT.format(port=self.port, more=more))
+        self.script.write_text(SCRIPT.format(port=self.port, more=more, main=main))
         self.log = folder / "log"
         self.arguments = arguments
         self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
@@ -123,8 +124,8 @@ def server(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """`server(more, arguments)` starts one; it is ended after the test."""
     made: list[Running] = []
 
-    def start(more: str = "", *arguments: str, wait: bool = True) -> Running:
-        one = Running(tmp_path, more, list(arguments))
+    def start(more: str = "", *arguments: str, wait: bool = True, main: str = "") -> Running:
+        one = Running(tmp_path, more, list(arguments), main)
         made.append(one)
         one.start(wait)
         return one
