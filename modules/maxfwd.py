@@ -10,6 +10,8 @@ from pysips.sip.text import number
 MISSING: Final = -1
 UNREADABLE: Final = -2
 MOST: Final = 256
+HOPS: Final = {str(hops): hops for hops in range(MOST)}
+USUAL: Final = "Max-Forwards: "
 
 
 class MaxFwd(Module):
@@ -52,18 +54,16 @@ def max_forwards(ctx: Context) -> tuple[int, int, int]:
     k = message.kinds.find(MAX_FORWARDS, 1)
     if k < 0:
         return MISSING, 0, 0
-    a = message.starts[k] + 14
+    a = message.starts[k] + len(USUAL)
     b = message.starts[k + 1] - 2
     text = message.text[a:b]
-    if (
-        not text.isdigit()
-        or message.kinds.startswith(FOLD, k + 1)
-        or not message.text.startswith("Max-Forwards: ", a - 14)
-    ):
+    if text not in HOPS or not message.text.startswith(USUAL, a - len(USUAL)) or message.kinds.startswith(FOLD, k + 1):
         a, b = message.value_span(k)
         text = message.text[a:b]
     for start, end, new in ctx.edits.items:
         if start == a and end == b and new:
             text = new
-    hops = number(text, 65535)
+    hops = HOPS.get(text)
+    if hops is None:
+        hops = number(text, 65535)
     return UNREADABLE if hops is None else hops, a, b

@@ -21,6 +21,9 @@ SCHEME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789+-.")
 RESERVED: Final = ";/?:@&=+$,"
 USER_SAFE: Final = "-_.!~*'()&=+$,;?/"  # unreserved and user-unreserved of section 25.1
 HIGHEST_PORT: Final = 65535
+MOST_KEPT: Final = 8_192
+LONGEST_KEPT: Final = 256
+known_places: Final[dict[str, tuple[str, int]]] = {}  # URIs, and their host and port; when too many all are forgotten
 # Section 19.1.4: a URI with one of these never equals one without it.
 DISTINCT: Final = ("transport", "user", "ttl", "method", "maddr")
 
@@ -231,8 +234,20 @@ def parse_host(text: str, at: int, end: int) -> tuple[str, int | None]:
 def host_port(text: str) -> tuple[str, int]:
     """Host and port of a SIP URI; port 0 where none is given, the host "" where there is none (tel).
 
-    Raises SipError(400) for what cannot be read.
+    Raises SipError(400) for what cannot be read. A script asks for those of few URIs again and again.
     """
+    known = known_places.get(text)
+    if known is None:
+        known = read_host_port(text)
+        if len(text) <= LONGEST_KEPT:
+            if len(known_places) >= MOST_KEPT:
+                known_places.clear()
+            known_places[text] = known
+    return known
+
+
+def read_host_port(text: str) -> tuple[str, int]:
+    """See host_port."""
     if text.startswith("sip:"):
         at = text.find("@") + 1
         if not at:
