@@ -92,8 +92,12 @@ def socket_for(services: Services, target: Target, forced: Socket | None, receiv
     """Our socket towards a target: the forced one, else the one it came in by, else the first that can; or None."""
     proto = target.proto
     family = 6 if ":" in target.host else 4
-    if forced is not None and forced.proto == proto and forced.family == family:
-        return forced
+    if forced is not None:
+        if forced.proto == proto and forced.family == family:
+            return forced
+        for member in forced.members:
+            if member.proto == proto and member.family == family:
+                return member
     if received is not None and received.proto == proto and received.family == family:
         return received
     near = received if forced is None else forced

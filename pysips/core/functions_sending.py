@@ -133,8 +133,10 @@ class SendingFunctions(Module):
         return 1
 
     def own_socket(self, name: str) -> Socket:
-        """The socket `[proto:]address[:port]` of ours; raises ValueError for one that we do not listen on."""
+        """The socket `[proto:]address[:port]` of ours, or `bond:NAME`; raises ValueError for one that is not there."""
         proto, colon, rest = name.strip().partition(":")
+        if proto.lower() == "bond":
+            return self.bond_named(rest)
         if not colon or "." in proto or "[" in proto:
             proto, rest = "", name.strip()
         try:
@@ -149,9 +151,26 @@ class SendingFunctions(Module):
 
     @function("force_send_socket")
     def force_send_socket(self, ctx: Context, socket: Annotated[Socket, By("own_socket")]) -> int:
-        """Send from this socket of ours, where it can reach the target."""
+        """Send from this socket of ours, where it can reach the target; from a bond, the one that can."""
         ctx.send_socket = socket
         return 1
+
+    def bond_named(self, name: str) -> Socket:
+        """The bond of that name, with or without `bond:`; raises ValueError if there is none."""
+        found = self.services.bonds.get(name.removeprefix("bond:"))
+        if found is None:
+            raise ValueError(f"there is no socket=bond:{name.removeprefix('bond:')}")
+        return found
+
+    @function("socket_belongs_to_bond")
+    def belongs_to_bond(self, ctx: Context, socket: str, bond: Annotated[Socket, By("bond_named")]) -> int:
+        """True if that socket of ours is one of the bond's."""
+        try:
+            found = self.own_socket(socket)
+        except ValueError as problem:
+            log.error("core:socket_belongs_to_bond", str(problem))
+            return -1
+        return 1 if found in bond.members else -1
 
 
 def connection_to(ctx: Context, where: str) -> int:

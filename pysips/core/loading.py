@@ -6,14 +6,14 @@ checks.
 
 from pysips.errors import BadName, Complaint, ConfigError, ModuleError, Place
 from pysips.script import check, compile, config, parse, source
-from pysips.script.sockets import BadValue, SocketWish, parse_listener
+from pysips.script.sockets import BadValue, Bond, SocketWish, parse_listener
 
 from .addresses import addresses_of, names_of
 from .functions import Core
 from .log import harmless, log
 from .options import Options
 from .program import Program
-from .services import DEFAULT_PORTS, Socket
+from .services import DEFAULT_PORTS, Socket, bond_of
 
 
 def load(path: str, options: Options) -> Program:
@@ -82,6 +82,8 @@ def make_sockets(program: Program, complaints: list[Complaint]) -> None:
             complaints.append(Complaint(command_line, f"-l {listener}: {problem}", problem.cure))
     for wish in wishes:
         make_socket(program, wish, complaints)
+    for bond in settings.bonds:
+        make_bond(program, bond, complaints)
     if settings.globals["auto_aliases"]:
         for socket in program.sockets:
             for name in names_of(socket.host):
@@ -126,6 +128,23 @@ def make_socket(program: Program, wish: SocketWish, complaints: list[Complaint])
                 program.own(made.advertised_host or host, made.advertised_port or port)
             if wish.subdomains:
                 program.subdomains.append((made.advertised_host or host).lower())
+
+
+def make_bond(program: Program, bond: Bond, complaints: list[Complaint]) -> None:
+    """A `socket=bond:NAME { … }`; its members must be sockets of ours."""
+    members = []
+    for text in bond.members:
+        wish = parse_listener(text, bond.place)
+        port = wish.ports[0][0] if wish.ports else default_port(program, wish.proto)
+        found = program.find_socket(wish.proto, wish.host, port)
+        if found is not None:
+            members.append(found)
+        else:
+            message = f'bond {bond.name}: "{text}" is none of the sockets that the script listens on'
+            complaints.append(program.script.complaint(bond.place, message, f"socket={text}"))
+    if bond.name in program.bonds:
+        complaints.append(program.script.complaint(bond.place, f"bond {bond.name} is there twice"))
+    program.bonds[bond.name] = bond_of(bond.name, tuple(members))
 
 
 def default_port(program: Program, proto: str) -> int:

@@ -57,6 +57,7 @@ class Program:
         self.started = 0.0
         self.pid = os.getpid()
         self.sockets: list[Socket] = self.services.sockets
+        self.bonds: dict[str, Socket] = self.services.bonds
         self.tos: dict[int, int] = {}  # of sockets that have their own, by number
         self.own_hosts: set[str] = set()
         self.own_names: set[tuple[str, int]] = set()
@@ -100,7 +101,12 @@ class Program:
         return any(bare.endswith("." + domain) for domain in self.subdomains)
 
     def find_socket(self, proto: str, host: str, port: int) -> Socket | None:
-        """Our socket of that transport, address and port (0: any); the advertised address counts too."""
+        """Our socket of that transport, address and port (0: any); the advertised address counts too.
+
+        A bond is found as "bond" and its name.
+        """
+        if proto == "bond":
+            return self.bonds.get(host)
         bare = host.strip("[]").lower()
         for socket in self.sockets:
             fits = (not proto or socket.proto == proto) and port in (0, socket.port, socket.advertised_port)

@@ -42,10 +42,11 @@ class Socket:
 
     host: numeric, IPv6 without brackets; port: 1–65535; name: "udp:10.0.0.1:5060"; sent_by: the advertised
     "host:port" as it stands in Via and Record-Route; via: "Via: SIP/2.0/UDP host:port;branch=".
+    members: a bond's sockets (see `bond_of`), of which the one that fits the target sends; else none.
     """
 
     __slots__ = (
-        "advertised_host", "advertised_port", "anycast", "family", "host", "index", "name", "port", "proto",
+        "advertised_host", "advertised_port", "anycast", "family", "host", "index", "members", "name", "port", "proto",
         "sent_by", "tag", "via",
     )  # fmt: skip
 
@@ -62,9 +63,18 @@ class Socket:
         self.advertised_port: int = advertised_port
         self.tag: str = tag
         self.anycast: bool = anycast
+        self.members: tuple[Socket, ...] = ()
         self.name: str = proto + ":" + bracketed(host) + ":" + str(port)
         self.sent_by: str = bracketed(advertised_host or host) + ":" + str(advertised_port or port)
         self.via: str = "Via: SIP/2.0/" + proto.upper() + " " + self.sent_by + ";branch="
+
+
+def bond_of(name: str, members: tuple[Socket, ...]) -> Socket:
+    """`socket=bond:NAME { … }` of 4.0: a name for several sockets to send from, without a transport or address."""
+    made = Socket(-1, "", "", 0)
+    made.name = "bond:" + name
+    made.members = members
+    return made
 
 
 def bracketed(host: str) -> str:
@@ -357,6 +367,7 @@ class Services:
         self.owners: Owners = Owners()
         self.management: Management = Management()
         self.sockets: list[Socket] = []
+        self.bonds: dict[str, Socket] = {}
         self.message_flags: FlagNames = FlagNames("message")
         self.branch_flags: FlagNames = FlagNames("branch")
         self.slot: int = 0

@@ -101,3 +101,43 @@ def test_an_unknown_via_handling_is_a_complaint_at_load() -> None:
 )
 def test_a_connection_is_closed_by_number_or_address(name: str, closed: list[int]) -> None:
     assert over_tcp(f'tcp_close_conn("{name}");').net.closed == closed
+
+
+BOND = (
+    TWO + 'socket=udp:[2001:db8::9]:5060\nsocket=bond:inner { "udp:10.0.0.9:5080", "udp:[2001:db8::9]:5060" }\n'
+    'socket=bond:six { "udp:[2001:db8::9]" }\n'
+)
+
+
+@pytest.mark.parametrize("force", ['force_send_socket("bond:inner");', '$socket_out = "bond:inner";'])
+def test_of_a_bond_the_socket_that_reaches_the_target_sends(force: str) -> None:
+    for target, port in (("10.0.0.3", 5080), ("[2001:db8::3]", 5060)):
+        done = once(f'{force} forward("udp:{target}");', head=BOND)
+        assert done.story.net.sent[0][1].socket.port == port
+    assert once(f'{force} say("$socket_out(forced)");', head=BOND).lines == ["bond:inner"]
+
+
+def test_a_bond_without_a_socket_of_the_targets_family_is_as_if_none_was_forced() -> None:
+    done = once('force_send_socket("bond:six"); forward("udp:10.0.0.3");', head=BOND)
+    assert done.story.net.sent[0][1].socket.port == 5060
+
+
+def test_sockets_belong_to_a_bond_or_not() -> None:
+    check = 'socket_belongs_to_bond("udp:10.0.0.9:{}", "{}"); say("$rc");'
+    assert once(check.format(5080, "inner"), head=BOND).lines == ["1"]
+    assert once(check.format(5060, "bond:inner"), head=BOND).lines == ["-1"]
+    assert once(check.format(9, "inner"), head=BOND).lines == ["-1"]
+
+
+@pytest.mark.parametrize(
+    ("head", "call", "message"),
+    [
+        (TWO + 'socket=bond:x { "udp:10.0.0.8:5060" }\n', "", "none of the sockets that the script listens on"),
+        (BOND + 'socket=bond:six { "udp:10.0.0.9:5060" }\n', "", "bond six is there twice"),
+        (BOND, 'force_send_socket("bond:outer");', "there is no socket=bond:outer"),
+    ],
+)
+def test_a_bond_that_makes_no_sense_is_a_complaint(head: str, call: str, message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        once(call or "exit;", head=head)
+    assert message in refused.value.complaints[0].message
