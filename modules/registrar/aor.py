@@ -9,7 +9,8 @@ Facts:
 from typing import final
 
 from pysips.errors import SipError
-from pysips.sip.uri import is_plain, parse_uri, unescaped
+from pysips.sip.text import number
+from pysips.sip.uri import HIGHEST_PORT, is_plain, parse_uri, unescaped
 
 from . import gruu
 from .rules import Refused, Rules
@@ -28,9 +29,12 @@ class Aor:
 
 
 def plain_aor(uri: str, rules: Rules) -> str:
-    """The AoR of a URI; raises Refused. A short `sip:user@host` goes the short way."""
+    """The AoR of a URI; raises Refused. A short `sip:user@host` or `sip:user@host:port` goes the short way."""
     if uri.startswith("sip:") and len(uri) <= rules.short_uri and uri.isascii():
         user, _, host = uri[4:].partition("@")
+        host, colon, port = host.partition(":")
+        if colon and not number(port, HIGHEST_PORT):
+            return careful_aor(uri, rules)
         is_plain_user = user.isalnum() or (user != "" and is_plain(uri) and "%" not in user and ":" not in user)
         if is_plain_user and host.replace(".", "").replace("-", "").isalnum():
             return user + "@" + host.lower()

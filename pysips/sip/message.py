@@ -43,12 +43,12 @@ class Message:
     method   of the request line; for a reply that of CSeq ("" if that cannot be read)
     uri_a, uri_b  where the Request-URI stands; both 0 if the first line is no request line
     via      what the topmost Via says but for its branch, if that is known from messages before; else None
-    known_…  what was read of the head once; None as long as nobody asked
+    known_…  what was read of the head once; None as long as nobody asked (of Content-Length: -1)
     """
 
     __slots__ = (
-        "body_at", "kinds", "known_branch", "known_call_id", "known_cseq", "known_from_tag", "known_to_tag", "method",
-        "odd", "starts", "status", "text", "uri_a", "uri_b", "via",
+        "body_at", "kinds", "known_branch", "known_call_id", "known_cseq", "known_from_tag", "known_length",
+        "known_to_tag", "method", "odd", "starts", "status", "text", "uri_a", "uri_b", "via",
     )  # fmt: skip
 
     def __init__(self, text: str, kinds: str, starts: list[int], body_at: int, odd: int) -> None:
@@ -63,6 +63,7 @@ class Message:
         self.known_call_id: str | None = None
         self.known_cseq: tuple[int, str] | None = None
         self.known_from_tag: str | None = None
+        self.known_length: int = -1
         self.known_to_tag: str | None = None
         b = starts[1] - 2
         if not odd and text.startswith(" SIP/2.0", b - 8):
@@ -256,6 +257,8 @@ class Message:
 
     def content_length(self) -> int:
         """Content-Length; -1 if there is none. Raises SipError(400) for a value that is no number (section 20.14)."""
+        if self.known_length >= 0:
+            return self.known_length
         k = self.kinds.find(CONTENT_LENGTH, 1)
         if k < 0:
             return -1

@@ -32,6 +32,7 @@ ODD_VERSION: Final = 32  # the first line names another version than SIP/2.0
 
 CONTROLS: Final = bytes([_n for _n in range(32) if _n not in (9, 10, 13)]) + b"\x7f"
 UNUSUAL: Final = CONTROLS + b"\r\n"
+STAND_IN: Final = FIRST_LINE + ":"
 COMPILED: Final = not __file__.endswith(".py")
 
 
@@ -65,7 +66,7 @@ def scan_plain(data: bytes, text: str) -> Index:
         starts.append(at)
         at += len(line) + 2
     starts.append(at)
-    lines[0] = FIRST_LINE + ":"
+    lines[0] = STAND_IN
     try:
         kinds = "".join([SPELLED[name] for name, _ in [line.split(":", 1) for line in lines]])
     except (KeyError, ValueError):  # a name not met before; a line without a colon

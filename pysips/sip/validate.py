@@ -115,8 +115,12 @@ def check(message: Message) -> None:
         check_cseq(message)
     if hops > 0 and text[starts[hops] : starts[hops + 1]] not in proven_hops:
         check_hops(message)
-    if length > 0 and len(text) - message.body_at != proven_lengths.get(text[starts[length] : starts[length + 1]]):
-        check_length(message)
+    if length > 0:
+        size = len(text) - message.body_at
+        if size == proven_lengths.get(text[starts[length] : starts[length + 1]]):
+            message.known_length = size
+        else:
+            check_length(message)
     if not via or not is_known_via(message, text.find(":", starts[via]) + 1, starts[via + 1] - 2, True):
         check_vias(message)
     tag = known_tag(message, from_)
