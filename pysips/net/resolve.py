@@ -117,14 +117,22 @@ class Names(Resolver):
         self.families = families
         self.settings = settings
         self.hosts = HostsFile(hosts, clock)
+        self.numeric: dict[tuple[str, int, str], list[Target]] = {}  # the few that requests go to again and again
         self.kept: dict[str, tuple[float, list[str]]] = {}
         self.asking: dict[str, list[Callable[[list[str]], None]]] = {}
         self.server: dns.asyncresolver.Resolver | None = None
 
     def known(self, host: str, port: int, proto: str) -> list[Target] | None:
         """See `core.services.Resolver`."""
+        place = (host, port, proto)
+        same = self.numeric.get(place)
+        if same is not None:
+            return same
         if numeric(host):
-            return targets([host], port, proto)
+            if len(self.numeric) >= MOST:
+                self.numeric.clear()
+            same = self.numeric[place] = targets([host], port, proto)
+            return same
         name = host.lower().rstrip(".")
         kept = self.kept.get(name)
         if kept is not None and kept[0] > self.clock.now():

@@ -21,10 +21,10 @@ from pysips.core.loading import load_source
 from pysips.core.options import Options
 from pysips.core.receive import Door
 from pysips.core.services import SENT, Clock, Network, Peer, Watcher
+from pysips.net.resolve import DnsSettings, Names
 from pysips.runtime import tables
 from pysips.runtime.wheel import TICKS_A_SECOND, Wheel
 from pysips.script import source
-from pysips.testing.fakes import FakeResolver
 
 HERE = Path(__file__).parent
 REPEATS = 12
@@ -131,12 +131,13 @@ class Worker:
     def __init__(self, kind: str, folder: Path) -> None:
         text = (HERE / "cfg" / "opensips" / f"{kind}.cfg").read_text("utf-8")
         text = text.replace("@WORKERS@", "1").replace("@MPATH@", "")
-        text = "".join(line for line in text.splitlines(keepends=True) if "mi_fifo" not in line)  # no pipe is served here
+        text = "".join(line for line in text.splitlines(keepends=True) if "mi_fifo" not in line)  # no pipe here
         self.program = load_source(source.of_text(text, f"{kind}.cfg"), Options(f"{kind}.cfg"))
         services = self.program.services
         self.net = services.network = Keeper()
         self.wheel = services.timers = Wheel()
-        services.clock, services.resolver = StandingClock(), FakeResolver()
+        services.clock = StandingClock()
+        services.resolver = Names(services.clock, services.offload, {4}, DnsSettings())
         tables.make(folder)
         services.tables = tables.LmdbTables(folder, self.program.statistics.counter("tables", "refused"))
         self.door = Door(services, self.program)
