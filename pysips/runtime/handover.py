@@ -26,7 +26,8 @@ LARGEST: Final = 160_000  # a packet, at most: the kernel's default send buffer 
 BUFFER: Final = 4 << 20
 MOST_MESSAGES: Final = 4 << 20  # bytes that may wait for a seat, before messages are dropped
 MOST_ANSWERS: Final = 32 << 20  # and before answers are
-AT_ONCE: Final = 32
+AT_ONCE: Final = 32  # packets read in one go
+AT_ONCE_BYTES: Final = 64 << 10  # and bytes: behind a replacement's backlog its sockets and timers would wait too long
 SEND_SECONDS: Final = 0.1
 
 # size of the frame, kind, and three numbers whose meaning depends on it
@@ -250,12 +251,16 @@ class Handover:
 
     def take(self) -> None:
         """Read what siblings wrote."""
+        taken = 0
         for _ in range(AT_ONCE):
             try:
                 size = self.reader.recv_into(self.buffer)
             except BlockingIOError:
                 return
             self.unpack(size)
+            taken += size
+            if taken >= AT_ONCE_BYTES:
+                return
 
     def unpack(self, size: int) -> None:
         at = 0

@@ -13,8 +13,9 @@ from pysips.net.tcp import Tcp, TcpCounters, TcpSettings
 from pysips.net.udp import UdpCounters
 
 from .counters import BORN, LIVES, OWING
-from .process import Process, Repeated
+from .process import BEAT_SECONDS, Process, Repeated
 from .server import Seat, Server
+from .standing_in import StandIn
 
 ALWAYS: Final = frozenset(("ACK", "CANCEL"))  # they belong to transactions that there are
 
@@ -32,10 +33,6 @@ class Worker(Process):
     def __init__(self, server: Server, seat: Seat) -> None:
         super().__init__(server, seat)
         self.places = (Where.EACH, Where.FIRST) if seat.slot == 0 else (Where.EACH,)
-        for other in server.seats:
-            if other is not seat:
-                for sock in other.sockets:
-                    sock.close()
         services, known = self.services, self.program.config.globals
         self.door = Door(services, self.program)
         self.line.receiver = self.door
@@ -45,9 +42,14 @@ class Worker(Process):
         counters = UdpCounters(
             *[counted.counter("net", f"udp_{name}") for name in ("dropped", "failed", "unreachable")]
         )
-        udp = udp_of(services.sockets, seat.sockets, self.door, counters)
-        self.udp = [one for one in udp if one is not None]
-        services.network = WorkerNetwork(udp, self.tcp, self.line)
+        of_slots = [
+            udp_of(services.sockets, other.sockets, self.door, counters) for other in server.seats[: server.workers]
+        ]
+        services.network = WorkerNetwork(of_slots[seat.slot], self.tcp, self.line)
+        datagrams = [[one for one in udp if one is not None] for udp in of_slots]
+        self.udp = datagrams[seat.slot]
+        self.stand_in = StandIn(server.board, self.loop.served, self.clock, seat.slot, datagrams)
+        self.close_streams()
         families = {socket.family for socket in services.sockets}
         settings = DnsSettings(
             int(known["dns_retr_time"] or 0), int(known["dns_retr_no"] or 0), int(known["dns_servers_no"] or 0),
@@ -55,6 +57,14 @@ class Worker(Process):
             not known["disable_dns_failover"], int(known["exec_dns_threshold"] or 0) / 1_000_000,
         )  # fmt: skip
         services.resolver = Names(self.clock, self.offload, families, settings)
+
+    def close_streams(self) -> None:
+        """The listening sockets of other slots are not for us; their datagram sockets may be, see standing_in.py."""
+        for other in self.server.seats[: self.server.workers]:
+            if other is not self.seat:
+                for where, sock in zip(self.services.sockets, other.sockets, strict=True):
+                    if where.proto != "udp":
+                        sock.close()
 
     def make_tcp(self) -> Tcp | None:
         """The stream connections, where a module carries them."""
@@ -81,6 +91,7 @@ class Worker(Process):
             self.begin_routes()
         for one in self.udp:
             self.loop.served.serve(one)
+        Repeated(self.wheel, BEAT_SECONDS, self.stand_in.look, "looking for silent siblings")
         if self.tcp is not None:
             for where, sock in zip(self.services.sockets, self.seat.sockets, strict=True):
                 if where.proto == "tcp":
@@ -118,5 +129,6 @@ class Worker(Process):
         log.debug("worker", f"{self.seat.title} ends")
         if self.tcp is not None:
             self.tcp.close_all()
+        self.stand_in.end()
         for one in self.udp:
             self.loop.served.leave(one)

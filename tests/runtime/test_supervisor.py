@@ -75,6 +75,25 @@ def test_a_stopped_process_is_killed_and_replaced_within_six_seconds(server: Sta
     assert one.stop() == 0
 
 
+def test_a_stopped_worker_holds_up_nobody_elses_calls(server: Start) -> None:
+    one = server()
+    victim = one.workers()[0]
+    askers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(8)]  # some are heard by him alone
+    os.kill(victim, signal.SIGSTOP)
+    text = b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bK%d\r\nFrom: <sip:a@b>;tag=1\r\n"
+    text += b"To: <sip:a@b>\r\nCall-ID: s%d\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    for asker in askers:
+        asker.bind(("127.0.0.1", 0))
+        asker.settimeout(2.5)
+        for call in range(20):  # some are his sibling's
+            asker.sendto(text % (asker.getsockname()[1], call, call), ("127.0.0.1", one.port))
+    assert all(asker.recv(4096).startswith(b"SIP/2.0 200") for asker in askers)
+    assert alive(victim), "before he is replaced"
+    for asker in askers:
+        asker.close()
+    assert one.stop() == 0
+
+
 def test_a_supervisor_that_was_suspended_kills_nobody(server: Start) -> None:
     one = server()
     before = one.children()

@@ -34,7 +34,7 @@ def victims(server: Server) -> dict[str, int]:
 def test_one_dies_under_load(calls: Server, sipp: Callable[..., Sipp], who: str, number: signal.Signals) -> None:
     users = tuple(f"user{i};1;" for i in range(USERS))
     assert sipp("register", 5081, rate=1000, calls=USERS, users=users).wait(30).ok == USERS
-    sipp("uas_call", 5070)
+    sipp("patient_uas", 5070)
     load = sipp(
         "uac_call",
         5080,
