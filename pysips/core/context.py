@@ -33,6 +33,12 @@ STARTUP: Final = 64
 TIMER: Final = 128
 EVENT: Final = 256
 
+# Classes and levels of errors, as `$err.class` and `$err.level` give them.
+PARSER: Final = 1
+ASSERTION: Final = 4
+SERIOUS: Final = 1
+MEDIUM: Final = 3
+
 # What `ctx.via_flags` may hold (OpenSIPS: set_via_handling).
 FORCE_RPORT: Final = 1
 ADD_LOCAL_RPORT: Final = 2
@@ -69,7 +75,8 @@ class Context:
     __slots__ = (
         "advertised_host", "advertised_port", "at_end", "attributes", "avps", "bflags", "branch_index", "branches",
         "depth", "dropped", "dst", "edits", "err", "extra", "flags", "frames", "groups", "kind", "message",
-        "params", "path", "program", "q", "rc", "reply_body", "reply_headers", "request", "returned", "send_socket", "services", "source",
+        "params", "path", "program", "q", "rc", "reply_body", "reply_headers", "request", "returned", "send_socket",
+        "services", "source",
         "to_tag", "transaction", "uri", "vars", "via_flags",
     )  # fmt: skip
 
@@ -142,8 +149,20 @@ class Context:
             self.at_end.append(ending)
 
     def assertion_failed(self, text: str) -> None:
-        """The script's assert() was false: said, noted in `err`, and error_route runs (script-language manual, asserts)."""
+        """The script's assert() was false: said, noted in `err`, and error_route runs."""
         self.program.assertion_failed(self, text)
+
+    def unreadable(self, what: str, reason: str) -> None:
+        """Something of the message cannot be read: error_route, if there is one, runs after this statement.
+
+        what: `$err.info`; reason: `$err.rreason`, for a reply 400.
+        """
+        if self.err is None and self.program.has_error_route:
+            self.err = ErrorInfo(PARSER, MEDIUM, what, 400, reason)
+
+    def run_error_route(self) -> int:
+        """Run error_route for what `err` holds; 0 if it stopped the script. Not in itself, reply and local routes."""
+        return self.program.run_error_route(self)
 
     def run_async(self, call: Any, resume: Any, timeout: int) -> Any:
         """The script's async(): begin `call`, end this script, run `resume` later with the same transaction."""

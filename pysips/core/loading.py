@@ -33,6 +33,7 @@ def load_source(text: source.Source, options: Options) -> Program:
         raise ConfigError(complaints)
     program.compiled = compile.compile_script(script, program.registry, told)
     program.routes = program.compiled.routes
+    program.has_error_route = ("error_route", "") in program.routes
     for name in program.compiled.events:
         program.events.define(name)
         program.events.carrier.routed.add(name)

@@ -14,7 +14,7 @@ from pysips.script.values import Value
 from pysips.sip.message import Message, read
 
 from . import waiting
-from .context import ERROR, EVENT, LOCAL, REPLY, REQUEST, STARTUP, TIMER, Context, ErrorInfo
+from .context import ASSERTION, ERROR, EVENT, LOCAL, REPLY, REQUEST, SERIOUS, STARTUP, TIMER, Context, ErrorInfo
 from .events import Events, Values
 from .hooks import Hooks
 from .log import log
@@ -50,6 +50,7 @@ class Program:
         self.registry = Registry(self.services, self.statistics)
         self.compiled = compile.Compiled()
         self.routes: dict[tuple[str, str], Callable[[Context], Any]] = {}
+        self.has_error_route = False
         self.vars: dict[str, Value] = {}
         self.tag_prefix = os.urandom(6).hex() + "-"  # what makes our tags and stateless branches ours
         self.runs: waiting.Runs = waiting.Runs(1, _no_answer)
@@ -142,10 +143,23 @@ class Program:
     def assertion_failed(self, ctx: Context, text: str) -> None:
         """See Context.assertion_failed."""
         log.crit("core:assert", f"ASSERTION FAILED - {text}")
-        ctx.err = ErrorInfo(4, 1, "assertion failed", 500, "server error")
+        ctx.err = ErrorInfo(ASSERTION, SERIOUS, "assertion failed", 500, "server error")
+        self.run_error_route(ctx)
+
+    def run_error_route(self, ctx: Context) -> int:
+        """See Context.run_error_route. One that waits goes on by itself: what interrupted it is not held up."""
         route = self.routes.get(("error_route", ""))
-        if route is not None and ctx.kind not in (ERROR, REPLY, LOCAL):
-            self.start(ctx, route, _nothing)
+        if route is None or ctx.kind in (ERROR, REPLY, LOCAL):
+            return 1
+        kind, ctx.kind = ctx.kind, ERROR
+        ended: list[int] = []
+
+        def over(ctx: Context, code: int) -> None:
+            ended.append(code)
+            ctx.err, ctx.kind = None, kind
+
+        self.start(ctx, route, over)
+        return ended[0] if ended else 1
 
     def launch(self, call: Callable[[], Any], resume: Callable[[Context], Any] | None, text: Value) -> int:
         """Begin `call` with a context of its own; `resume` follows with the text as its first parameter. Always 1."""

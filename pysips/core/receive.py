@@ -14,7 +14,7 @@ from pysips.sip.validate import check
 
 from . import waiting
 from .answer import send_reply
-from .context import ERROR, REPLY, REQUEST, Context, ErrorInfo
+from .context import ERROR, MEDIUM, PARSER, REPLY, REQUEST, Context, ErrorInfo
 from .forward import is_local_via, relay_reply
 from .log import log
 from .services import Peer, Receiver, Services
@@ -202,7 +202,7 @@ class Door(Receiver):
         route = self.program.routes.get(("error_route", ""))
         if route is not None and problem.status == 400:
             ctx.kind = ERROR
-            ctx.err = ErrorInfo(1, 3, problem.reason, problem.status, problem.reason)
+            ctx.err = ErrorInfo(PARSER, MEDIUM, problem.reason, problem.status, problem.reason)
             self.runs.start(ctx, route(ctx), self.request_ended, self.failed)
             return
         try:

@@ -22,6 +22,13 @@ FALSE: Final = Shown(0, "false")
 Write = Callable[[Ctx, Value], int]
 
 
+def unreadable(ctx: Ctx, header: str) -> Value:
+    """NULL: a header of the message cannot be read. It is said, and error_route will run."""
+    ctx.unreadable(f"error parsing {header} header", "bad header")
+    log.error("core:pv", f"{header} cannot be read")
+    return None
+
+
 def simple(name: str, get: Getter, put: Write | None = None, help: str = "") -> VariableSpec:
     """A variable without inner name and index; `put(ctx, value)` answers 1, or -1 for a value it does not take."""
     setter: Setter | None = None

@@ -10,7 +10,7 @@ from pysips.sip.text import split_list, unquoted
 from pysips.sip.uri import parse_uri
 
 from .log import log
-from .variable_binding import simple
+from .variable_binding import simple, unreadable
 
 CREDENTIALS: Final = {
     "ar": "realm", "adu": "uri", "an": "nonce", "auth.nonce": "nonce", "auth.resp": "response",
@@ -47,7 +47,7 @@ def credentials(ctx: Ctx) -> dict[str, str]:
     try:
         return digest_params(value)
     except SipError:
-        log.error("core:pv", "the credentials cannot be read")
+        unreadable(ctx, "Authorization")
         return {}
 
 
@@ -74,8 +74,7 @@ def accounting_user(ctx: Ctx) -> Value:
     try:
         uri = parse_uri(ctx.message.address(FROM).uri)
     except SipError:
-        log.error("core:pv", "From cannot be read")
-        return None
+        return unreadable(ctx, "From")
     return f"{uri.user or ''}@{uri.host}"
 
 

@@ -8,8 +8,7 @@ from pysips.script.values import Value
 from pysips.sip.headers import CONTENT_TYPE
 from pysips.sip.parts import Part, parts_of
 
-from .log import log
-from .variable_binding import MODULE, at_index, text_name
+from .variable_binding import MODULE, at_index, text_name, unreadable
 
 MOST_TYPES: Final = 1023  # bytes of $(cT[*])
 
@@ -20,7 +19,7 @@ def carried(ctx: Ctx) -> list[Part]:
     try:
         return parts_of(message.value(CONTENT_TYPE), message.body())
     except SipError:
-        log.error("core:pv", "Content-Type cannot be read")
+        unreadable(ctx, "Content-Type")
         return []
 
 

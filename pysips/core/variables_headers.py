@@ -11,8 +11,7 @@ from pysips.sip.headers import CONTACT
 from pysips.sip.text import list_spans, unquoted
 from pysips.sip.uri import parse_uri
 
-from .log import log
-from .variable_binding import MODULE, at_index, bind_field, joined, number_at, simple
+from .variable_binding import MODULE, at_index, bind_field, joined, number_at, simple, unreadable
 
 CONTACT_FIELDS: Final = ("name", "uri", "q", "expires", "methods", "received", "params")
 
@@ -26,7 +25,7 @@ def contacts(ctx: Ctx) -> list[Address]:
         try:
             found += parse_addresses(value)
         except SipError:
-            log.error("core:pv", "Contact cannot be read")
+            unreadable(ctx, "Contact")
             return []
     return found
 
@@ -38,7 +37,7 @@ def contact_texts(ctx: Ctx) -> list[str]:
         try:
             found += [value[a:b] for a, b in list_spans(value, 0, len(value)) if a < b]
         except SipError:
-            log.error("core:pv", "Contact cannot be read")
+            unreadable(ctx, "Contact")
             return []
     return found
 
@@ -92,8 +91,7 @@ def first_address(header: str, part: Callable[[Address], Value]) -> Getter:
             a, b = list_spans(value, 0, len(value))[0]
             return part(parse_address(value[a:b]))
         except (SipError, IndexError):
-            log.error("core:pv", f"{header} cannot be read")
-            return None
+            return unreadable(ctx, header)
 
     return get
 

@@ -15,8 +15,7 @@ from pysips.sip.headers import CALL_ID, CSEQ, FOLD, FROM, LETTERS, LONG, OTHER, 
 from pysips.sip.message import Message
 from pysips.sip.uri import host_port, user_of
 
-from .log import log
-from .variable_binding import FALSE, MODULE, TRUE, at_index, listed, simple
+from .variable_binding import FALSE, MODULE, TRUE, at_index, listed, simple, unreadable
 
 METHODS: Final[dict[str, Both]] = {
     name: Both(name, 1 << place)
@@ -48,15 +47,16 @@ def uri_in(message: Message, kind: str) -> str:
     folded = k + 1 < len(kinds) and kinds[k + 1] == FOLD
     if c < 0 or folded or text.find('"', c, b) >= 0 or text.find("<", c + 1, b) >= 0 or text.find(";", a, c) >= 0:
         return message.address(kind).uri
+    quotes = text.count('"', a, c)
+    if quotes and (quotes != 2 or text.find("\\", a, c) >= 0):  # perhaps a name that does not end
+        return message.address(kind).uri
     d = text.find(">", c, b)
     return text[c + 1 : d] if d > 0 else message.address(kind).uri
 
 
-def bad_header(kind: str) -> Value:
-    """NULL, and a line about a header that cannot be read."""
-    name = {FROM: "From", TO: "To"}.get(kind, "a header")
-    log.error("core:pv", f"{name} cannot be read")
-    return None
+def bad_header(ctx: Ctx, kind: str) -> Value:
+    """NULL, and an error for a header that cannot be read."""
+    return unreadable(ctx, "From" if kind == FROM else "To")
 
 
 def from_uri(ctx: Ctx) -> Value:
@@ -64,7 +64,7 @@ def from_uri(ctx: Ctx) -> Value:
     try:
         return uri_in(ctx.message, FROM) or None
     except SipError:
-        return bad_header(FROM)
+        return bad_header(ctx, FROM)
 
 
 def from_host(ctx: Ctx) -> Value:
@@ -73,7 +73,7 @@ def from_host(ctx: Ctx) -> Value:
         uri = uri_in(ctx.message, FROM)
         return host_port(uri)[0] or None if uri else None
     except SipError:
-        return bad_header(FROM)
+        return bad_header(ctx, FROM)
 
 
 def from_user(ctx: Ctx) -> Value:
@@ -82,7 +82,7 @@ def from_user(ctx: Ctx) -> Value:
         uri = uri_in(ctx.message, FROM)
         return user_of(uri) or None if uri else None
     except SipError:
-        return bad_header(FROM)
+        return bad_header(ctx, FROM)
 
 
 def from_tag(ctx: Ctx) -> Value:
@@ -95,7 +95,7 @@ def to_uri(ctx: Ctx) -> Value:
     try:
         return uri_in(ctx.message, TO) or None
     except SipError:
-        return bad_header(TO)
+        return bad_header(ctx, TO)
 
 
 def to_host(ctx: Ctx) -> Value:
@@ -104,7 +104,7 @@ def to_host(ctx: Ctx) -> Value:
         uri = uri_in(ctx.message, TO)
         return host_port(uri)[0] or None if uri else None
     except SipError:
-        return bad_header(TO)
+        return bad_header(ctx, TO)
 
 
 def to_user(ctx: Ctx) -> Value:
@@ -113,7 +113,7 @@ def to_user(ctx: Ctx) -> Value:
         uri = uri_in(ctx.message, TO)
         return user_of(uri) or None if uri else None
     except SipError:
-        return bad_header(TO)
+        return bad_header(ctx, TO)
 
 
 def to_tag(ctx: Ctx) -> Value:
@@ -130,7 +130,7 @@ def display(kind: str) -> Getter:
         try:
             return ctx.message.address(kind).display or None
         except SipError:
-            return bad_header(kind)
+            return bad_header(ctx, kind)
 
     return get
 
@@ -156,8 +156,7 @@ def content_length(ctx: Ctx) -> Value:
     try:
         length = ctx.message.content_length()
     except SipError:
-        log.error("core:pv", "Content-Length cannot be read")
-        return None
+        return unreadable(ctx, "Content-Length")
     return length if length >= 0 else None
 
 

@@ -23,13 +23,24 @@ OTHER_PROTOCOL: Final = 18
 
 
 def current(ctx: Ctx) -> Value:
-    """$ru"""
-    return ctx.uri or ctx.message.uri or None
+    """$ru; NULL for one that cannot be read, which strict parsing does not let in"""
+    uri = ctx.uri or ctx.message.uri or None
+    return uri if ctx.program.strict or uri is None else readable(ctx, uri)
 
 
 def original(ctx: Ctx) -> Value:
     """$ou"""
-    return ctx.message.uri or None
+    uri = ctx.message.uri or None
+    return uri if ctx.program.strict or uri is None else readable(ctx, uri)
+
+
+def readable(ctx: Ctx, uri: str) -> Value:
+    """A Request-URI if it can be taken apart."""
+    try:
+        parse_uri(uri)
+    except SipError:
+        return unreadable(ctx, uri)
+    return uri
 
 
 def next_hop(ctx: Ctx) -> Value:
@@ -43,7 +54,7 @@ def current_user(ctx: Ctx) -> Value:
     try:
         return user_of(uri) or None if uri else None
     except SipError:
-        return unreadable(uri)
+        return unreadable(ctx, uri)
 
 
 def current_host(ctx: Ctx) -> Value:
@@ -52,11 +63,12 @@ def current_host(ctx: Ctx) -> Value:
     try:
         return host_port(uri)[0] or None if uri else None
     except SipError:
-        return unreadable(uri)
+        return unreadable(ctx, uri)
 
 
-def unreadable(uri: Value) -> Value:
-    """NULL, and a line about a URI that cannot be read."""
+def unreadable(ctx: Ctx, uri: Value) -> Value:
+    """NULL, and an error for a URI that cannot be read."""
+    ctx.unreadable("error parsing r-uri", "bad r-uri")
     log.error("core:pv", f"this URI cannot be read: {uri}")
     return None
 
@@ -71,7 +83,7 @@ def part(whole: Getter, wanted: Callable[[Uri], Value]) -> Getter:
         try:
             return wanted(parse_uri(uri))  # type: ignore[arg-type]
         except SipError:
-            return unreadable(uri)
+            return unreadable(ctx, uri)
 
     return get
 

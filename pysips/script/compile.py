@@ -5,8 +5,8 @@ reach a function that waits is `async def`. Code carries the script's own file a
 `File "opensips.cfg", line 8, in route[relay]`.
 
 Of the context the code uses: `vars` (`$var`), `rc`, `params`, `returned`, `depth`, `frames`, `kind`, `dropped`,
-`assertion_failed(text)`, `run_async(call, resume, timeout)` and `launch(call, resume, text)`; these last where the
-script has them. Everything else goes through the catalogue.
+`err` and `run_error_route()`, `assertion_failed(text)`, `run_async(call, resume, timeout)` and
+`launch(call, resume, text)`; these last where the script has them. Everything else goes through the catalogue.
 """
 
 import ast
@@ -23,6 +23,7 @@ from .pyast import attribute, call, constant, expression
 from .statements import Statements
 from .waits import Key
 
+WITHOUT_ERROR_ROUTE = ("error_route", "onreply_route", "local_route")
 RouteFunction = Callable[[Ctx], Any]
 
 
@@ -107,6 +108,7 @@ def title(key: Key) -> str:
 def route_trees(facts: Facts, names: Names, key: Key, block: nodes.RouteBlock, waits: bool) -> list[ast.stmt]:
     """The function of one route, after those of blocks in its conditions."""
     code = Statements(facts, names, block.place.file, waits)
+    code.erring = facts.has_error_route and block.kind not in WITHOUT_ERROR_ROUTE
     body = code.body(block.body, last=True)
     if facts.frames:
         shown = title((block.kind, "" if key[1] == "" else block.name))

@@ -30,6 +30,7 @@ class Facts:
             self.called |= functions
             edges[key] = {called_key(one) for one in routes}
             dynamic = dynamic or by_name
+        self.has_error_route = ("error_route", "") in self.bodies
         self.traces = "script_trace" in self.called
         self.texts = "\n".join(texts_of(script))
         anything = "s.eval" in self.texts

@@ -33,6 +33,7 @@ class Statements(Expressions):
     def __init__(self, facts: Facts, names: Names, file: str, waits: bool) -> None:
         super().__init__(facts, names, file)
         self.waits = waits
+        self.erring = facts.has_error_route
         self.keeping = False
         self.loops = 0
         self.extras: list[Extra] = []
@@ -45,9 +46,11 @@ class Statements(Expressions):
             tail = last and count == len(real)
             if self.facts.traces:
                 made.append(self.at(self.trace(one), one.place))
-            for statement in self.statement(one, tail):
+            ends = isinstance(one, nodes.Exit | nodes.Drop | nodes.Return | nodes.Break | nodes.Async)
+            code = self.watched(one, tail) if self.erring and not ends else self.statement(one, tail)
+            for statement in code:
                 made.append(self.at(statement, one.place))
-            if isinstance(one, nodes.Exit | nodes.Drop | nodes.Return | nodes.Break | nodes.Async):
+            if ends:
                 return made  # whatever follows is never reached
         if last and not real:
             made.append(result(1))
@@ -78,6 +81,16 @@ class Statements(Expressions):
             case nodes.Launch():
                 return self.yields(self.launch_code(node), last)
         return []
+
+    def watched(self, node: nodes.Statement, last: bool) -> list[ast.stmt]:
+        """A statement, and error_route after it if it met an error; that may stop the script."""
+        keeping = self.keeping
+        self.keeping = keeping or last
+        made = self.statement(node, False)
+        self.keeping = keeping
+        stopped = compare(call(attribute("ctx", "run_error_route")), "==", 0)
+        made.append(when(pyast.both(compare(attribute("ctx", "err"), "is not", None), stopped), [result(0)]))
+        return [assign(constant(1), name("last")), *made, result(name("last"))] if last else made
 
     def trace(self, node: nodes.Statement) -> ast.stmt:
         """Tell script_trace of a statement."""

@@ -86,7 +86,7 @@ class Script:
         self.registry = Registry(services, Statistics())
         self.registry.add("core", Core())
         program: Any = SimpleNamespace(
-            vars={}, dummy=None, registry=self.registry, started=1_600_000_000.5,
+            vars={}, dummy=None, strict=True, has_error_route=False, registry=self.registry, started=1_600_000_000.5,
             options=SimpleNamespace(values={"site": "ber", "empty": ""}),
             config=SimpleNamespace(globals={"xlog_force_color": 0}),
             find_socket=lambda proto, host, port: next(

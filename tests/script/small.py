@@ -43,6 +43,7 @@ class Run:
             "rp": 5060, "cs": "17", "empty": "", "si": "192.0.2.7", "hdr": "x",
         }  # fmt: skip
         self.rc = 1
+        self.err: str | None = None
         self.params: tuple[Value, ...] = ()
         self.returned: tuple[Value, ...] = ()
         self.depth = 0
@@ -59,6 +60,11 @@ class Run:
 
     def assertion_failed(self, text: str) -> None:
         self.log.append(f"assertion failed: {text}")
+
+    def run_error_route(self) -> int:
+        self.log.append(f"error route for {self.err}")
+        stops, self.err = self.err == "stop", None
+        return 0 if stops else 1
 
     def run_async(self, call: Callable[[], Any], resume: Any, timeout: int) -> None:
         self.begun.append(("async", call, resume, timeout))
@@ -103,6 +109,12 @@ def matches(ctx: Run, pattern: re.Pattern[str]) -> int:
 
 def is_method(ctx: Run, name: str) -> int:
     return 1 if name == "INVITE" else -1
+
+
+def trip(ctx: Run, over: str) -> int:
+    """Meet an error."""
+    ctx.err = over
+    return 1
 
 
 def set_flag(ctx: Run, flag: str) -> int:
@@ -151,6 +163,7 @@ FUNCTIONS = [
     spec("pv_printf", printf, Parameter("variable", "var"), text("text")),
     spec("three", say("three"), *(text(one, optional=True) for one in "abc")),
     spec("broken", broken),
+    spec("trip", trip, text("over")),
     spec("setbflag", say("setbflag"), text("flag"), Parameter("branch", "int", optional=True)),
     spec("script_trace", script_trace, Parameter("level", "int", True), Parameter("text", "format", True), INFO),
 ]

@@ -197,6 +197,40 @@ def test_assert_is_not_evaluated_unless_enabled() -> None:
     assert logged('enable_asserts=yes route { assert($rU == "bob"); xlog("$rc"); }') == ["1"]
 
 
+ERRORS = 'error_route { trip("again"); } '
+
+
+@pytest.mark.parametrize(
+    ("body", "log"),
+    [
+        ('route { trip("x"); xlog("on"); }', ["error route for x", "on"]),
+        ('route { trip("stop"); xlog("on"); }', ["error route for stop"]),
+        ('route { xlog("on"); trip("x"); }', ["on", "error route for x"]),
+        ('route { if (trip("x") && answer(-1)) exit; }', ["error route for x"]),
+        ('route { if (trip("x")) { xlog("in"); xlog("on"); } }', ["in", "error route for x", "on"]),
+        ('route { route(a); xlog("on"); } route[a] { trip("x"); }', ["error route for x", "on"]),
+        ('route { route(a); xlog("on"); } route[a] { trip("stop"); }', ["error route for stop"]),
+        ('route { switch ($rU) { case "bob": trip("x"); } }', ["error route for x"]),
+    ],
+)
+def test_error_route_runs_after_the_statement_that_met_an_error(body: str, log: list[str]) -> None:
+    assert logged(ERRORS + body) == log
+
+
+def test_code_looks_for_errors_only_where_there_is_an_error_route_and_never_inside_of_it() -> None:
+    text = 'route { trip("x"); } onreply_route { trip("x"); } '
+    assert "err" not in compiled(text).source_of()
+    assert "ctx.err" in compiled(ERRORS + text).source_of("route")
+    for where in ("error_route", "onreply_route"):
+        assert "ctx.err" not in compiled(ERRORS + text).source_of(where)
+
+
+def test_a_route_yields_the_code_of_its_last_statement_with_an_error_route_too() -> None:
+    for last in ("answer(7);", "if (answer(1)) { answer(7); }", "$var(x) = 1; return(7);"):
+        script = compiled(ERRORS + "route { " + last + " }")
+        assert script.routes["route", ""](Run()) == 7
+
+
 def test_script_trace_tells_each_statement_of_its_run() -> None:
     told: list[str] = []
     ctx = Run()
