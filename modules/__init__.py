@@ -1,1 +1,1 @@
-"""What OpenSIPS calls modules: one file or folder each. The search path is `__path__`; the script's `mpath` appends to it."""
+"""What OpenSIPS calls modules: a file or folder each. `__path__` is the search path; the script's `mpath` appends to it."""

@@ -1,6 +1,6 @@
 """Replies made here: what they say, and where they go (RFC 3261 sections 8.2.6 and 18.2.2, RFC 3581).
 
-The text of a reply is OpenSIPS' own shape (Via, Record-Route where a dialog starts, To, From, Call-ID, CSeq, then ours).
+A reply's text has OpenSIPS' own shape (Via, Record-Route where a dialog starts, To, From, Call-ID, CSeq, then ours).
 """
 
 from typing import Final

@@ -104,7 +104,7 @@ def next_group(ctx: "Context") -> int:
 
 
 def contacts(ctx: "Context") -> str:
-    """`Contact:` and all targets for a redirection, with its CRLF: the Request-URI if it was rewritten, and the branches.
+    """`Contact:` and all targets for a redirection, with CRLF: the Request-URI if rewritten, and the branches.
 
     "" if there is none (`$ds`; RFC 3261 section 8.3).
     """

@@ -208,9 +208,9 @@ def variable(name: str, *, inner: str = "no", write: str = "") -> Callable[[Meth
     return _mark("variable", name=name, inner=inner, write=write)
 
 
-def mi(name: str, *, full: str = "", where: Where = Where.ANY, also: Iterable[tuple[str, ...]] = ()) -> Callable[
-    [Method], Method
-]:
+def mi(
+    name: str, *, full: str = "", where: Where = Where.ANY, also: Iterable[tuple[str, ...]] = ()
+) -> Callable[[Method], Method]:
     """A management command. full: 4.0's name, default "module:name"; also: more recipes than the signature gives."""
     return _mark("mi", name=name, full=full, where=where, also=tuple(also))
 
@@ -276,7 +276,8 @@ def declarations(cls: type[Module]) -> Declarations:
     for attribute in dir(cls):
         value = inspect.getattr_static(cls, attribute)
         if isinstance(value, Param):
-            declared = Param(**{**value.__dict__, "name": value.name or attribute, "kind": _plain(annotation_of(cls, attribute))})
+            kind = _plain(annotation_of(cls, attribute))
+            declared = Param(**{**value.__dict__, "name": value.name or attribute, "kind": kind})
             declared.setter = attribute
             found.params[declared.name] = declared
         elif isinstance(value, CounterMark):
@@ -320,8 +321,8 @@ def function_specs(module: Module) -> list[FunctionSpec]:
             FunctionSpec(
                 facts["name"], module.name, method, parameters, facts["routes"],
                 inspect.iscoroutinefunction(method), inspect.getdoc(method) or "", facts["route_argument"], minimum,
-            )  # fmt: skip
-        )
+            )
+        )  # fmt: skip
     return made
 
 
@@ -364,8 +365,8 @@ def mi_specs(module: Module) -> list[MiSpec]:
             MiSpec(
                 facts["name"], facts["full"] or f"{module.name}:{facts['name']}", module.name, method,
                 facts["where"], tuple(recipes) + facts["also"], kinds, inspect.getdoc(method) or "",
-            )  # fmt: skip
-        )
+            )
+        )  # fmt: skip
     return made
 
 

@@ -7,7 +7,20 @@ import pytest
 
 from pysips.core import exports
 from pysips.core.context import Context
-from pysips.core.exports import Module, NoExpand, Route, Static, Var, Where, function, mi, modparam, param, timer, variable
+from pysips.core.exports import (
+    Module,
+    NoExpand,
+    Route,
+    Static,
+    Var,
+    Where,
+    function,
+    mi,
+    modparam,
+    param,
+    timer,
+    variable,
+)
 from pysips.core.registry import Registry
 from pysips.core.services import Services
 from pysips.core.stats import Statistics
