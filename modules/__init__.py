@@ -1,1 +1,1 @@
-"""What OpenSIPS calls modules: a file or folder each. `__path__` is the search path; the script's `mpath` appends to it."""
+"""What OpenSIPS calls modules: a file or folder each. `__path__` is the search path; scripts add to it by `mpath`."""
