@@ -256,7 +256,7 @@ class Requests:
             if made == PASSING_ACK:
                 return AckWork(self, ctx, hop)
             if made <= 0:
-                return 1 if made == 0 else -2
+                return 1 if made == 0 else -1
             transaction = ctx.transaction
         assert transaction is not None
         message = ctx.message

@@ -77,12 +77,11 @@ def reply_text(ctx: Context, code: int, reason: str, to_tag: str = "", headers: 
         to_tag = local_tag(ctx)
     extra = headers + ctx.reply_headers + program.server_line
     body = body or ctx.reply_body
-    if program.sip_warning and code >= 300:
-        extra += warning(ctx, code)
-    return reply(ctx.message, code, reason, to_tag, extra, body, source_marks(ctx))
+    after = warning(ctx) if program.sip_warning and code >= 300 else ""
+    return reply(ctx.message, code, reason, to_tag, extra, body, source_marks(ctx), after)
 
 
-def warning(ctx: Context, code: int) -> str:
+def warning(ctx: Context) -> str:
     """The Warning line of `sip_warning=yes` (RFC 3261 section 20.43: who refused what, for people)."""
     message = ctx.message
     source = ctx.source

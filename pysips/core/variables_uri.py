@@ -51,6 +51,8 @@ def next_hop(ctx: Ctx) -> Value:
 def current_user(ctx: Ctx) -> Value:
     """$rU"""
     uri = ctx.uri or ctx.message.uri
+    if uri and not ctx.program.strict and readable(ctx, uri) is None:
+        return None
     try:
         return user_of(uri) or None if uri else None
     except SipError:

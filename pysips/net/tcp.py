@@ -12,6 +12,7 @@ import asyncio
 import errno
 import socket
 import struct
+import time
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -28,6 +29,7 @@ from pysips.core.services import (
     Timer,
     Timers,
     Watcher,
+    bracketed,
 )  # fmt: skip
 from pysips.core.stats import Counter
 from pysips.errors import SipError
@@ -355,6 +357,25 @@ class Tcp:
                     self.tables.delete(KIND, key)
                     proto, host, port = key.decode("utf-8", "surrogateescape").split(" ")
                     self.siblings.gone(proto, host, int(port))
+
+    # -- for management
+
+    def described(self) -> list[dict[str, object]]:
+        """The connections for people, under OpenSIPS' keys (MI: list_tcp_conns)."""
+        return [self.description(one) for one in self.connections.values()]
+
+    def description(self, one: Connection) -> dict[str, object]:
+        ends = max(one.idle_since + self.settings.idle_seconds, one.keep_until)
+        left = self.clock.time() + ends - self.clock.now()
+        return {
+            "ID": one.id,
+            "Type": one.where.proto,
+            "State": one.state,
+            "Remote": f"{bracketed(one.host)}:{one.port}",
+            "Local": f"{bracketed(one.where.host)}:{one.where.port}",
+            "Lifetime": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(left)),
+            "Alias port": one.keys[-1][1] if one.keys else one.port,
+        }
 
     # -- names for connections
 

@@ -62,8 +62,11 @@ class Mi(Management):
         method = request.get("method")
         if request.get("jsonrpc") != "2.0" or not isinstance(method, str):
             return promised(written(error_of(MiError(INVALID_REQUEST, "Invalid Request")), number))
+        params = request.get("params")
+        if not isinstance(params, (list, dict, type(None))):
+            return promised(written(error_of(MiError(INVALID_REQUEST, "Invalid Request")), number))
         promise = Promise()
-        result = self.perform(method, request.get("params"))
+        result = self.perform(method, params)
         silent = "id" not in request
         result.when_done(lambda: promise.complete("" if silent else written(outcome(result), number)))
         return promise

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from pysips import __version__
@@ -17,6 +18,7 @@ from pysips.core.stats import Statistics
 
 from .counters import LEVEL_OFFSET, LOG_LEVEL, PID, SCRIPT_LEVEL
 from .mi import Mi
+from .mi_params import InvalidParams
 from .server import Seat, Server
 
 LOWEST: Final = -3
@@ -34,6 +36,7 @@ class CoreCommands(Module):
         self.seat = seat
         self.statistics: Statistics = server.program.statistics
         self.management: Mi | None = None
+        self.connections: Callable[[], list[dict[str, object]]] = list  # a worker's stream connections
 
     # -- who we are
 
@@ -127,6 +130,20 @@ class CoreCommands(Module):
         self.statistics.reset("all")
         return "OK"
 
+    # -- stream connections
+
+    @mi("list_tcp_conns", full="tcp:list", where=Where.ONCE)
+    async def tcp_list(self) -> Json:
+        """The open stream connections of all workers; null without any."""
+        answers = await self.mi_of().ask_all(range(self.server.workers), "_core:connections", {})
+        found = [row for one in answers if one.failure is None for row in one.value]
+        return {"Connections": found} if found else None
+
+    @mi("_connections", full="_core:connections", where=Where.EACH)
+    def connections_here(self) -> Json:
+        """In each worker: its own."""
+        return [dict(row) for row in self.connections()]
+
     # -- events
 
     @mi("event_subscribe", full="evi:subscribe", where=Where.FIRST)
@@ -162,7 +179,7 @@ class CoreCommands(Module):
                 found.setdefault(one.event, []).append({"socket": one.socket, "expires": left})
         return {"Events": [{"name": name, "Subscribers": subscribers} for name, subscribers in found.items()]}
 
-    @mi("raise_event", full="evi:raise")
+    @mi("raise_event", full="evi:raise", where=Where.FIRST)
     def raise_event(self, event: str, params: list[str] | None = None) -> Json:
         """Raise an event with values by their places."""
         values: Values = {str(place): value for place, value in enumerate(params or [], 1)}
@@ -181,7 +198,7 @@ class CoreCommands(Module):
             self.server.board.settings()[LOG_LEVEL] = bounded(level) + LEVEL_OFFSET
             return {"New global log level": bounded(level)}
         if not changed:
-            raise MiError(404, "Bad PID")
+            raise InvalidParams("Bad PID")
         return {"Log level": bounded(level)}
 
     @mi("xlog_level", where=Where.ONCE)

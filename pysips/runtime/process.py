@@ -121,7 +121,7 @@ class Process:
         self.line = Handover(server.boxes, self.seat.row, services.sockets, self.wheel, dropped)
         self.events = ToFirst(self.program, server.board, self.line, self.loop)
         self.program.events.carrier = self.events
-        commands = CoreCommands(server, self.seat)
+        commands = self.commands = CoreCommands(server, self.seat)
         self.mi = Mi(
             [*mi_specs(commands), *self.program.registry.mi_commands()], self.seat.slot, server.workers, self.line
         )

@@ -38,6 +38,8 @@ class Worker(Process):
         self.line.receiver = self.door
         self.tcp = self.make_tcp()
         self.line.connections = self.tcp
+        if self.tcp is not None:
+            self.commands.connections = self.tcp.described
         counted = self.program.statistics
         counters = UdpCounters(
             *[counted.counter("net", f"udp_{name}") for name in ("dropped", "failed", "unreachable")]

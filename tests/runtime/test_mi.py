@@ -132,8 +132,8 @@ def test_a_notification_is_done_and_not_answered(world: World) -> None:
         ('{"jsonrpc":"1.0","id":1,"method":"echo"}', -32600), ('{"jsonrpc":"2.0","id":1}', -32600),
         ('{"jsonrpc":"2.0","id":1,"method":7}', -32600), ('{"jsonrpc":"2.0","id":[],"method":"echo"}', -32600),
         ('{"jsonrpc":"2.0","id":true,"method":"echo"}', -32600), ('{"jsonrpc":"2.0","id":1,"method":"nix"}', -32601),
-        ('{"jsonrpc":"2.0","id":1,"method":"echo","params":"x"}', -32602),
-        ('{"jsonrpc":"2.0","id":1,"method":"echo","params":7}', -32602),
+        ('{"jsonrpc":"2.0","id":1,"method":"echo","params":"x"}', -32600),
+        ('{"jsonrpc":"2.0","id":1,"method":"echo","params":7}', -32600),
     ],
 )  # fmt: skip
 def test_what_is_no_request_is_told_so(world: World, text: str, code: int) -> None:

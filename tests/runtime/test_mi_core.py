@@ -123,7 +123,7 @@ def test_the_log_level_changes_everywhere_and_for_replacements(running: tuple[An
     pid = one.children()[0]
     assert client.ask("log_level", [1, pid]) == {"Log level": 1}
     assert sorted(entry["Log level"] for entry in client.ask("log_level")["Processes"]) == [1, 4, 4]
-    assert client.ask("log_level", [1, 1])["code"] == 404
+    assert client.ask("log_level", [1, 1])["data"] == "Bad PID"
 
 
 def test_a_stopped_worker_holds_an_answer_up_for_two_seconds_at_most(running: tuple[Any, Client]) -> None:
@@ -138,3 +138,23 @@ def test_kill_stops_the_server(running: tuple[Any, Client]) -> None:
     one, client = running
     assert client.ask("kill") == "OK"
     assert one.process.wait(5) == 0
+
+
+def test_stream_connections_of_all_workers_are_listed(running: tuple[Any, Client]) -> None:
+    one, client = running
+    assert client.ask("list_tcp_conns") is None
+    with one.dial() as connection:
+        assert one.ask_over(connection)
+        (row,) = client.ask("tcp:list")["Connections"]
+        port = connection.getsockname()[1]
+        assert (row["Type"], row["Remote"]) == ("tcp", f"127.0.0.1:{port}")
+        assert row["Local"] == f"127.0.0.1:{one.port}"
+
+
+def test_events_are_listed_and_subscribed_to(running: tuple[Any, Client]) -> None:
+    one, client = running
+    assert client.ask("event_subscribe", ["E_NOTHING", "udp:127.0.0.1:9"])["code"] == 404
+    assert client.ask("raise_event", ["E_MINE"]) == "OK"
+    said = client.ask("event_subscribe", ["E_MINE", "udp:127.0.0.1:9"])["message"]
+    assert "no module carries events" in said
+    assert client.ask("subscribers_list") == {"Events": []}

@@ -184,4 +184,4 @@ def test_a_request_without_call_id_is_not_relayed() -> None:
     alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
     alice.said(request("MESSAGE").replace("Call-ID: call-1\r\n", ""))
     bob.heard_nothing()
-    assert any("@@ -2" in line for line in story.lines)
+    assert any("@@ -1" in line for line in story.lines)
