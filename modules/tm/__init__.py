@@ -2,8 +2,8 @@
 
 The table of contents: parameters, functions, variables, commands. The work is in the files named after it: `table`
 (what is remembered), `requests` (from clients), `forking` (t_relay), `replies` (from servers, and the timers),
-`cancel`, `local` (requests of our own), `waiting` (branches to come), `runs` (routes' contexts), `variables`,
-`management`.
+`orphans` (replies for a worker that died), `cancel`, `local` (requests of our own), `waiting` (branches to come),
+`runs` (routes' contexts), `variables`, `management`.
 
 Where it differs from OpenSIPS: a retransmitted reply is absorbed and runs no onreply_route again; an INVITE that
 was answered by 2xx stays for 64*T1 (RFC 6026), everything else for `wt_timer`; a peer that the network calls
@@ -55,6 +55,7 @@ from .arguments import (
 )
 from .asyncs import Asyncs
 from .cancel import cancel_branches, cancel_wanted
+from .orphans import Orphans
 from .replies import Replies
 from .requests import Requests
 from .settings import Settings, Stats
@@ -114,6 +115,7 @@ class Tm(Module, Taker, TmApi):
         settings = self.settings()
         self.table = Table(self.services, settings, stats)
         self.replies = Replies(self.table, self.program)
+        self.orphans = Orphans(self.program.tag_prefix)
         self.requests = Requests(self.replies)
         self.uac = local.Local(self.replies, self.program)
         for name in (self.local_request_route, self.local_reply_route):
@@ -148,6 +150,8 @@ class Tm(Module, Taker, TmApi):
 
     async def start(self) -> None:
         self.table.seed()
+        if self.services.lives > 1:
+            self.orphans.until = self.services.clock.now() + self.fr_inv_timeout
 
     # -- relaying and answering
 
@@ -461,7 +465,7 @@ class Tm(Module, Taker, TmApi):
     # -- for the door
 
     def take_reply(self, ctx: Context) -> bool:
-        return self.replies.take(ctx)
+        return self.replies.take(ctx) or self.orphans.take(ctx)
 
     def unreachable(self, proto: str, host: str, port: int) -> None:
         self.replies.nobody_at(proto, host, port)

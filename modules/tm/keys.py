@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from pysips.core.answer import POSITIVE
 from pysips.errors import SipError
 from pysips.sip.headers import CALL_ID, FROM, TO, VIA
 from pysips.sip.message import Message
@@ -36,6 +37,11 @@ def careful_key(message: Message, settings: Settings) -> str:
         a, b = message.top_via_span()
         key += message.text[a:b] + " "
     return key
+
+
+def branch_stem(prefix: str, key: str) -> str:
+    """The branch parameters that we make for a transaction, up to their number: the same in every process."""
+    return COOKIE + prefix + str(hash(key) & POSITIVE) + "."
 
 
 def dialog_key(message: Message) -> str:

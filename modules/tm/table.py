@@ -16,7 +16,6 @@ from typing import Any, Final, final
 
 from mypy_extensions import mypyc_attr
 
-from pysips.core.answer import POSITIVE
 from pysips.core.branches import Branch
 from pysips.core.context import Context
 from pysips.core.exports import Value
@@ -36,7 +35,7 @@ from pysips.sip.transaction import (
     TRYING,
 )
 
-from .keys import COOKIE, dialog_key, request_key
+from .keys import COOKIE, branch_stem, dialog_key, request_key
 from .settings import Settings, Stats
 
 NOBODY: Final = -1  # `relayed`: nothing was sent upstream
@@ -262,7 +261,7 @@ class Transaction(Timer):
         """
         if self.local:
             return self.table.next_branch()
-        return COOKIE + self.ctx.program.tag_prefix + str(hash(self.key) & POSITIVE) + "." + str(index)
+        return branch_stem(self.ctx.program.tag_prefix, self.key) + str(index)
 
     def step(self, event: int) -> int:
         """Take the server machine's arrow for what happened; what is to be done, as bits."""

@@ -354,7 +354,7 @@ class Services:
     """All of the above in one place, one for each process. Made before the fork, filled in after it.
 
     slot, slots: which worker this is (-1: the attendant), and how many there are; call_slot: the worker that owns
-    a Call-ID.
+    a Call-ID; lives: how many processes sat in this seat so far (2 and more: whoever sat here before has died).
     """
 
     def __init__(self) -> None:
@@ -372,6 +372,7 @@ class Services:
         self.branch_flags: FlagNames = FlagNames("branch")
         self.slot: int = 0
         self.slots: int = 1
+        self.lives: int = 1
 
     def call_slot(self, call_id: str) -> int:
         """The slot of the worker that owns a call (house rule 9.2)."""

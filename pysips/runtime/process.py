@@ -17,6 +17,7 @@ from pysips.errors import PysipsError
 from .counters import (
     BEAT,
     LEVEL_OFFSET,
+    LIVES,
     LOG_LEVEL,
     OWING,
     PID,
@@ -115,6 +116,7 @@ class Process:
         services.owners = server.owners
         services.slot = self.seat.slot
         services.slots = server.workers
+        services.lives = self.own[LIVES]
         self.tables = LmdbTables(server.folder, statistics.counter("net", "tables_refused"))
         services.tables = self.tables
         dropped = statistics.counter("net", "handover_dropped")
