@@ -7,11 +7,10 @@ Facts:
 - all see the message as it came; what they change appears when it is sent, and Content-Length follows.
 """
 
-import re
 from typing import Annotated
 
 from pysips.core.context import Context
-from pysips.core.exports import By, Module, NoExpand, Route, function
+from pysips.core.exports import By, Found, Module, NoExpand, Regex, Route, function
 from pysips.core.head_edits import settle_length
 from pysips.core.log import log
 from pysips.core.transform_formats import Substitution
@@ -33,52 +32,51 @@ class TextOps(Module):
     # -- looking
 
     @function("search", routes=ALL)
-    def search(self, ctx: Context, expression: re.Pattern[str]) -> int:
+    def search(self, ctx: Context, expression: Regex) -> int:
         """Whether the message matches."""
-        return 1 if expression.search(ctx.message.text) else -1
+        return 1 if expression.matches(ctx.message.text) else -1
 
     @function("search_body", routes=ALL)
-    def search_body(self, ctx: Context, expression: re.Pattern[str]) -> int:
+    def search_body(self, ctx: Context, expression: Regex) -> int:
         """Whether the body matches."""
-        return 1 if expression.search(ctx.message.body()) else -1
+        return 1 if expression.matches(ctx.message.body()) else -1
 
     # -- plain replacements
 
     @function("search_append", routes=ALL)
-    def search_append(self, ctx: Context, expression: re.Pattern[str], text: str) -> int:
+    def search_append(self, ctx: Context, expression: Regex, text: str) -> int:
         """Put text behind the first match."""
         return append(ctx, expression, text, ctx.message.starts[1])
 
     @function("search_append_body", routes=ALL)
-    def search_append_body(self, ctx: Context, expression: re.Pattern[str], text: str) -> int:
+    def search_append_body(self, ctx: Context, expression: Regex, text: str) -> int:
         """Put text behind the first match in the body."""
         return append(ctx, expression, text, ctx.message.body_at)
 
     @function("replace", routes=ALL)
-    def replace(self, ctx: Context, expression: re.Pattern[str], text: str) -> int:
+    def replace(self, ctx: Context, expression: Regex, text: str) -> int:
         """Put text in the place of the first match."""
         return replace(ctx, expression, text, ctx.message.starts[1], once=True)
 
     @function("replace_body", routes=ALL)
-    def replace_body(self, ctx: Context, expression: re.Pattern[str], text: str) -> int:
+    def replace_body(self, ctx: Context, expression: Regex, text: str) -> int:
         """Put text in the place of the first match in the body."""
         return replace(ctx, expression, text, ctx.message.body_at, once=True)
 
     @function("replace_all", routes=ALL)
-    def replace_all(self, ctx: Context, expression: re.Pattern[str], text: str) -> int:
+    def replace_all(self, ctx: Context, expression: Regex, text: str) -> int:
         """Put text in the place of every match."""
         return replace(ctx, expression, text, ctx.message.starts[1], once=False)
 
     @function("replace_body_all", routes=ALL)
-    def replace_body_all(self, ctx: Context, expression: re.Pattern[str], text: str) -> int:
+    def replace_body_all(self, ctx: Context, expression: Regex, text: str) -> int:
         """Put text in the place of every match in the body; `^` is the beginning of each line."""
         return replace(ctx, expression, text, ctx.message.body_at, once=False)
 
     @function("replace_body_atonce", routes=ALL)
-    def replace_body_at_once(self, ctx: Context, expression: re.Pattern[str], text: str) -> int:
+    def replace_body_at_once(self, ctx: Context, expression: Regex, text: str) -> int:
         """Put text in the place of every match in the body; `^` is the beginning of the body."""
-        at_once = re.compile(expression.pattern, expression.flags & ~re.MULTILINE | re.DOTALL)
-        return replace(ctx, at_once, text, ctx.message.body_at, once=False)
+        return replace(ctx, expression.at_once(), text, ctx.message.body_at, once=False)
 
     # -- substitutions
 
@@ -116,7 +114,7 @@ class TextOps(Module):
         return 1
 
 
-def append(ctx: Context, expression: re.Pattern[str], text: str, at: int) -> int:
+def append(ctx: Context, expression: Regex, text: str, at: int) -> int:
     """Put text behind the first match from `at` on."""
     message = ctx.message
     found = expression.search(message.text[at:])
@@ -128,30 +126,34 @@ def append(ctx: Context, expression: re.Pattern[str], text: str, at: int) -> int
     return 1
 
 
-def replace(ctx: Context, expression: re.Pattern[str], text: str, at: int, once: bool) -> int:
+def replace(ctx: Context, expression: Regex, text: str, at: int, once: bool) -> int:
     """Put text in the place of the first match from `at` on, or of all."""
-    spans = []
-    for found in expression.finditer(ctx.message.text[at:]):
-        if found.start() == found.end():
-            log.error("textops:replace", f"the expression {expression.pattern} matches nothing at all")
-            return -1
-        spans.append((at + found.start(), at + found.end(), text))
-        if once:
-            break
-    return edit(ctx, spans)
+    found = matches(ctx, expression, at, once)
+    return edit(ctx, [(at + one.start(), at + one.end(), text) for one in found])
+
+
+def matches(ctx: Context, expression: Regex, at: int, once: bool) -> list[Found]:
+    """The first match from `at` on, or all; none, and a line in the log, if one matches nothing at all."""
+    found = []
+    try:
+        for one in expression.finditer(ctx.message.text[at:]):
+            if one.start() == one.end():
+                raise ValueError(f"the expression {expression.pattern} matches nothing at all")
+            found.append(one)
+            if once:
+                break
+    except ValueError as problem:
+        log.error("textops:replace", str(problem))
+        return []
+    return found
 
 
 def substitute(ctx: Context, expression: Substitution, at: int) -> int:
     """Replace the first match from `at` on, or all."""
     spans = []
-    for found in expression.expression.finditer(ctx.message.text[at:]):
-        if found.start() == found.end():
-            log.error("textops:subst", "the expression matches nothing at all")
-            return -1
+    for found in matches(ctx, expression.expression, at, not expression.repeated):
         text = "".join([expression.shown(part, ctx, found) for part in expression.parts])
         spans.append((at + found.start(), at + found.end(), text))
-        if not expression.repeated:
-            break
     return edit(ctx, spans)
 
 
@@ -166,7 +168,7 @@ def edit(ctx: Context, spans: list[tuple[int, int, str]]) -> int:
 
 def substituted(ctx: Context, expression: Substitution, text: str) -> str | None:
     """What a substitution makes of a text for a URI; None without a match, or for more than one line."""
-    if expression.expression.search(text) is None:
+    if not expression.expression.matches(text):
         return None
     try:
         made = expression.applied(ctx, text)

@@ -14,7 +14,12 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = ["errors", "sip", "script", "core", "net", "runtime", "cli"]
 BELOW_MODULES = {"errors", "sip", "core"}
 BELOW_TESTING = {"errors", "sip", "script", "core"}
-ONE_USER = {"lmdb": "pysips/runtime/tables.py", "dns": "pysips/net/resolve.py", "lark": "pysips/script/parse.py"}
+ONE_USER = {
+    "lmdb": "pysips/runtime/tables.py",
+    "dns": "pysips/net/resolve.py",
+    "lark": "pysips/script/parse.py",
+    "re2": "pysips/script/regex.py",
+}
 
 
 def tree(path: Path) -> ast.Module:

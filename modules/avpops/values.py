@@ -156,7 +156,7 @@ def number_or_digits(value: Value, beside: Value) -> int | None:
 def matches(text: str, expression: str, ignore_case: bool) -> bool:
     """Whether a text matches an expression; False, with a line in the log, for one that is none."""
     try:
-        return compile_ere(expression, ignore_case=ignore_case, lines=True).search(text) is not None
+        return bool(compile_ere(expression, ignore_case=ignore_case, lines=True).matches(text))
     except BadRegex as problem:
         log.error("avpops:avp_check", f"{expression}: {problem}")
         return False
@@ -221,7 +221,7 @@ def substitute(ctx: Context, avps: Two, expression: Substitution) -> int:
     changed: dict[int, str] = {}
     for place, value in enumerate(found):
         text = text_of(value)
-        if text is None or number_of(value) is not None or expression.expression.search(text) is None:
+        if text is None or number_of(value) is not None or not expression.expression.matches(text):
             continue
         try:
             changed[place] = expression.applied(ctx, text)

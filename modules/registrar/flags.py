@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from pysips.core.exports import compile_ere
+from pysips.core.exports import Regex, compile_ere
 
 from ..usrloc.api import BY_CONTACT, BY_CONTACT_AND_CALLID, BY_PARAM
 from . import rules
@@ -169,7 +169,7 @@ def lookup_letter(
         raise ValueError(f'lookup() has no flag "{letter}{digits}"')
 
 
-def user_agent_pattern(text: str, options: set[str]) -> re.Pattern[str]:
+def user_agent_pattern(text: str, options: set[str]) -> Regex:
     """A POSIX regular expression, basic or extended ("e"); raises ValueError."""
     return compile_ere(text if "e" in options else extended(text), "i" in options)
 

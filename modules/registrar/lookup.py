@@ -107,7 +107,7 @@ class Finder:
                 if code == NOT_FOUND:
                     code = NO_METHOD
                 continue
-            if flags.user_agent is not None and flags.user_agent.search(contact.user_agent) is None:
+            if flags.user_agent is not None and not flags.user_agent.matches(contact.user_agent):
                 code = NOT_FOUND if code == NO_METHOD else code
                 continue
             if flags.max_latency and contact.latency > flags.max_latency:

@@ -1,10 +1,9 @@
 """rr: Record-Route and the following of route sets (RFC 3261 sections 16.4, 16.6 and 16.12; OpenSIPS manual: rr)."""
 
-import re
 from typing import Annotated
 
 from pysips.core.context import Context
-from pysips.core.exports import By, Module, Route, function, param, variable
+from pysips.core.exports import By, Module, Regex, Route, function, param, variable
 from pysips.core.log import log
 from pysips.sip.uri import is_plain
 
@@ -71,10 +70,10 @@ class Rr(Module):
         return self.follower.follow(ctx)
 
     @function("check_route_param", routes=Route.REQUEST)
-    def check_route_param(self, ctx: Context, expression: re.Pattern[str]) -> int:
+    def check_route_param(self, ctx: Context, expression: Regex) -> int:
         """True if the parameters of our own Route, which loose_route took off, match."""
         params = self.api.params(ctx)
-        return 1 if params and expression.search(params) else -1
+        return 1 if params and expression.matches(params) else -1
 
     def direction(self, word: str) -> str:
         """ "upstream" or "downstream"; raises ValueError for anything else."""

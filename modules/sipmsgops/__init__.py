@@ -4,12 +4,11 @@ Changes take effect when the message is sent; reads go on seeing what came, save
 """
 
 import json
-import re
 from email.utils import formatdate
 from typing import Annotated, NewType
 
 from pysips.core.context import Context
-from pysips.core.exports import Module, Route, Var, function
+from pysips.core.exports import BadRegex, Module, Regex, Route, Var, compile_ere, function
 from pysips.core.head_edits import body_now, header_lines_of, lines_of
 from pysips.core.log import log
 from pysips.sip.headers import is_legal
@@ -73,15 +72,15 @@ class SipMsgOps(Module):
             return self.remove_header_glob(ctx, name)
         if flags == "r":
             try:
-                return headers.remove_all(ctx, headers.matching(ctx, re.compile(name, re.IGNORECASE)))
-            except re.error:
+                return headers.remove_all(ctx, headers.matching(ctx, compile_ere(name).matches))
+            except BadRegex:
                 return -1
         return headers.remove_all(ctx, lines_of(ctx.message, name))
 
     @function("remove_hf_re", routes=ALL)
-    def remove_header_re(self, ctx: Context, names: re.Pattern[str]) -> int:
+    def remove_header_re(self, ctx: Context, names: Regex) -> int:
         """Take out the headers whose names match."""
-        return headers.remove_all(ctx, headers.matching(ctx, names))
+        return headers.remove_all(ctx, headers.matching(ctx, names.matches))
 
     @function("remove_hf_glob", routes=ALL)
     def remove_header_glob(self, ctx: Context, pattern: str) -> int:
@@ -278,7 +277,7 @@ class SipMsgOps(Module):
         return codecs.exists(ctx, codecs.named(codec, clock))
 
     @function("codec_exists_re", routes=ALL)
-    def codec_exists_re(self, ctx: Context, names: re.Pattern[str]) -> int:
+    def codec_exists_re(self, ctx: Context, names: Regex) -> int:
         """Whether a codec is offered whose name matches."""
         return codecs.exists(ctx, codecs.like(names))
 
@@ -288,12 +287,12 @@ class SipMsgOps(Module):
         return codecs.delete(ctx, codecs.named(codec, clock))
 
     @function("codec_delete_re", routes=ALL)
-    def codec_delete_re(self, ctx: Context, names: re.Pattern[str]) -> int:
+    def codec_delete_re(self, ctx: Context, names: Regex) -> int:
         """Take out the codecs whose names match."""
         return codecs.delete(ctx, codecs.like(names))
 
     @function("codec_delete_except_re", routes=ALL)
-    def codec_delete_except_re(self, ctx: Context, names: re.Pattern[str]) -> int:
+    def codec_delete_except_re(self, ctx: Context, names: Regex) -> int:
         """Take out the codecs whose names do not match."""
         return codecs.delete(ctx, codecs.unlike(names))
 
@@ -303,7 +302,7 @@ class SipMsgOps(Module):
         return codecs.move(ctx, codecs.named(codec, clock), front=True)
 
     @function("codec_move_up_re", routes=ALL)
-    def codec_move_up_re(self, ctx: Context, names: re.Pattern[str]) -> int:
+    def codec_move_up_re(self, ctx: Context, names: Regex) -> int:
         """Put the codecs first whose names match."""
         return codecs.move(ctx, codecs.like(names), front=True)
 
@@ -313,17 +312,17 @@ class SipMsgOps(Module):
         return codecs.move(ctx, codecs.named(codec, clock), front=False)
 
     @function("codec_move_down_re", routes=ALL)
-    def codec_move_down_re(self, ctx: Context, names: re.Pattern[str]) -> int:
+    def codec_move_down_re(self, ctx: Context, names: Regex) -> int:
         """Put the codecs last whose names match."""
         return codecs.move(ctx, codecs.like(names), front=False)
 
     @function("stream_exists", routes=ALL)
-    def stream_exists(self, ctx: Context, media: re.Pattern[str], transport: re.Pattern[str] | None = None) -> int:
+    def stream_exists(self, ctx: Context, media: Regex, transport: Regex | None = None) -> int:
         """Whether there is a stream of a media type, and a transport if one is given."""
         return codecs.stream_exists(ctx, media, transport)
 
     @function("stream_delete", routes=ALL)
-    def stream_delete(self, ctx: Context, media: re.Pattern[str], transport: re.Pattern[str] | None = None) -> int:
+    def stream_delete(self, ctx: Context, media: Regex, transport: Regex | None = None) -> int:
         """Take out the streams of a media type, and a transport if one is given."""
         return codecs.stream_delete(ctx, media, transport)
 

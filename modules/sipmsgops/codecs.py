@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pysips.core.context import Context
+from pysips.core.exports import Regex
 from pysips.core.head_edits import body_now, content_type, set_body
 from pysips.errors import SipError
 from pysips.sip.parts import SDP, mime_of, parts_of
@@ -159,31 +160,31 @@ def named(name: str, clock: str) -> Wanted:
     return lambda found, rate: found.lower() == low and clock in ("", rate)
 
 
-def like(expression: re.Pattern[str]) -> Wanted:
+def like(expression: Regex) -> Wanted:
     """Codecs whose names match."""
-    return lambda found, rate: expression.search(found) is not None
+    return lambda found, rate: bool(expression.matches(found))
 
 
-def unlike(expression: re.Pattern[str]) -> Wanted:
+def unlike(expression: Regex) -> Wanted:
     """Codecs whose names do not match."""
-    return lambda found, rate: expression.search(found) is None
+    return lambda found, rate: not expression.matches(found)
 
 
-def streams(found: Description, media: re.Pattern[str], transport: re.Pattern[str] | None) -> list[Stream]:
+def streams(found: Description, media: Regex, transport: Regex | None) -> list[Stream]:
     """The streams whose media, and transport if one is given, match."""
     return [
         stream for stream in found.streams
-        if media.search(stream.media) and (transport is None or transport.search(stream.transport))
+        if media.matches(stream.media) and (transport is None or transport.matches(stream.transport))
     ]  # fmt: skip
 
 
-def stream_exists(ctx: Context, media: re.Pattern[str], transport: re.Pattern[str] | None) -> int:
+def stream_exists(ctx: Context, media: Regex, transport: Regex | None) -> int:
     """Whether there is such a stream."""
     found = description(ctx)
     return 1 if found is not None and streams(found, media, transport) else -1
 
 
-def stream_delete(ctx: Context, media: re.Pattern[str], transport: re.Pattern[str] | None) -> int:
+def stream_delete(ctx: Context, media: Regex, transport: Regex | None) -> int:
     """Take streams out, each with all its lines."""
     found = description(ctx)
     gone = streams(found, media, transport) if found is not None else []

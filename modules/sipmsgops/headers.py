@@ -1,7 +1,7 @@
 """Headers put in, taken out, looked for (sipmsgops; OpenSIPS: header lumps)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fnmatch import translate
 from functools import lru_cache
 from typing import Final
@@ -37,17 +37,17 @@ def remove_all(ctx: Context, lines: Iterable[int]) -> int:
     return 1 if remove_headers(ctx, lines) else -1
 
 
-def matching(ctx: Context, expression: re.Pattern[str]) -> list[int]:
-    """The headers whose names match."""
-    return [k for k in header_lines_of(ctx.message) if expression.search(ctx.message.name(k))]
+def matching(ctx: Context, fits: Callable[[str], object]) -> list[int]:
+    """The headers whose names fit."""
+    return [k for k in header_lines_of(ctx.message) if fits(ctx.message.name(k))]
 
 
 @lru_cache(maxsize=256)
-def glob(pattern: str) -> re.Pattern[str]:
-    """A shell pattern for names, case counts. Raises ValueError for one that is too long."""
+def glob(pattern: str) -> Callable[[str], object]:
+    """Whether a whole name is like a shell pattern, case counts. Raises ValueError for one that is too long."""
     if len(pattern) > LONGEST_GLOB:
         raise ValueError("the pattern is too long")
-    return re.compile(translate(pattern))
+    return re.compile(translate(pattern)).match
 
 
 def has_option(ctx: Context, name: str, option: str) -> int:

@@ -10,7 +10,6 @@ was answered by 2xx stays for 64*T1 (RFC 6026), everything else for `wt_timer`; 
 unreachable fails its branch at once.
 """
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from pysips.core.exports import (
     Json,
     MiError,
     Module,
+    Regex,
     Route,
     Static,
     Value,
@@ -268,11 +268,11 @@ class Tm(Module, Taker, TmApi):
     # -- asking
 
     @function("t_check_status", routes=Route.REQUEST | Route.FAILURE | Route.REPLY | Route.BRANCH)
-    def check_status(self, ctx: Context, pattern: re.Pattern[str]) -> int:
+    def check_status(self, ctx: Context, pattern: Regex) -> int:
         """Whether the status at hand ($T_reply_code) matches."""
         if transaction_of(ctx) is None:
             return -1
-        return 1 if pattern.search(str(variables.reply_code(ctx))) else -1
+        return 1 if pattern.matches(str(variables.reply_code(ctx))) else -1
 
     @function("t_local_replied", routes=Route.REQUEST | Route.FAILURE | Route.REPLY | Route.BRANCH)
     def local_replied(self, ctx: Context, reply: Annotated[Which, which_replies]) -> int:

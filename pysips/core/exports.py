@@ -6,7 +6,6 @@ The registry reads them once at load: after that a parameter is a plain attribut
 """
 
 import inspect
-import re
 import sys
 import typing
 from collections.abc import Callable, Iterable
@@ -30,7 +29,7 @@ from pysips.script.catalogue import (
     VariableSpec,
 )  # fmt: skip
 from pysips.script.formats import bind_format, bind_variable
-from pysips.script.regex import BadRegex, compile_ere
+from pysips.script.regex import BadRegex, Found, Regex, compile_ere
 from pysips.script.values import Value, number_of, text_of
 
 if TYPE_CHECKING:
@@ -39,9 +38,9 @@ if TYPE_CHECKING:
     from .stats import Counter
 
 __all__ = [
-    "BadRegex", "By", "Format", "Getter", "Index", "Inner", "Json", "MiError", "MiSpec", "Module", "NoExpand", "Route",
-    "Setter", "Static", "Value", "Var", "VariableSpec", "Where", "compile_ere", "counter", "event", "function", "mi",
-    "modparam", "needs", "number_of", "param", "text_of", "timer", "variable", "wants",
+    "BadRegex", "By", "Format", "Found", "Getter", "Index", "Inner", "Json", "MiError", "MiSpec", "Module", "NoExpand",
+    "Regex", "Route", "Setter", "Static", "Value", "Var", "VariableSpec", "Where", "compile_ere", "counter", "event",
+    "function", "mi", "modparam", "needs", "number_of", "param", "text_of", "timer", "variable", "wants",
 ]  # fmt: skip
 
 Json = dict[str, Any] | list[Any] | str | int | float | bool | None
@@ -429,7 +428,7 @@ def _kind(where: str, name: str, hint: Any, convert: Any) -> str:
     """How the script sees a parameter: int, str, var, regex, value (a number or a text, as it comes) or format."""
     if Format in (hint, *typing.get_args(hint)):
         return "format"
-    options = set(typing.get_args(hint)) - {type(None)} if typing.get_origin(hint) not in (re.Pattern,) else set()
+    options = set(typing.get_args(hint)) - {type(None)}
     options = options or {hint}
     if options == {int, str}:
         return "value"
@@ -440,6 +439,6 @@ def _kind(where: str, name: str, hint: Any, convert: Any) -> str:
         return "str"
     if only is Var:
         return "var"
-    if only is re.Pattern or typing.get_origin(only) is re.Pattern:
+    if only is Regex:
         return "regex"
-    raise ModuleError(f"{where}: parameter {name} is neither int, str, Var nor Pattern")
+    raise ModuleError(f"{where}: parameter {name} is neither int, str, Var nor Regex")

@@ -7,13 +7,12 @@ Facts (OpenSIPS: subst_parser, subst_run):
 - a match of nothing at all is a failure.
 """
 
-import re
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar, final
 
 from pysips.errors import BadName
 from pysips.script.catalogue import Apply, Ctx, Getter, Read, TransformSpec
-from pysips.script.regex import compile_ere
+from pysips.script.regex import Found, Regex, compile_ere
 from pysips.script.values import Value, printed, text_of
 
 from .log import log
@@ -47,7 +46,7 @@ class Substitution:
         if flags.strip("igs"):
             raise ValueError(f"an unknown flag in {flags}")
         self.repeated = "g" in flags
-        self.expression: re.Pattern[str] = compile_ere(text[1:end], ignore_case="i" in flags, lines="s" not in flags)
+        self.expression: Regex = compile_ere(text[1:end], ignore_case="i" in flags, lines="s" not in flags)
 
     def applied(self, ctx: Ctx, text: str) -> str:
         """The text with its first match, or all of them, replaced; raises ValueError."""
@@ -63,7 +62,7 @@ class Substitution:
                 break
         return "".join(out) + text[at:]
 
-    def shown(self, part: Part, ctx: Ctx, match: re.Match[str]) -> str:
+    def shown(self, part: Part, ctx: Ctx, match: Found) -> str:
         """One part of the replacement."""
         if isinstance(part, str):
             return part

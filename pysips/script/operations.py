@@ -7,13 +7,12 @@ Codes of comparisons are 1 true, -1 false, None for an error (which no `!` inver
 
 import ipaddress
 import operator
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, final
 
 from .catalogue import Ctx, Setter
-from .regex import BadRegex, compile_ere
+from .regex import BadRegex, Regex, compile_ere
 from .support import FAILED, Code, Failed, Result, Tell, folded
 from .values import Value, number_of, text_of, wrapped
 
@@ -69,7 +68,7 @@ class Operations:
             pattern = compile_ere(text_of(expression) or "")
         except BadRegex as problem:
             return self.error(str(problem), where)
-        return 1 if (pattern.search(text_of(value) or "") is not None) is not negated else -1
+        return 1 if bool(pattern.matches(text_of(value) or "")) is not negated else -1
 
     def in_network(self, value: Value, network: Network, negated: bool, where: str) -> Code:
         """A variable and a bare address or network."""
@@ -175,7 +174,7 @@ class Operations:
 
     # -- the rest
 
-    def pattern_of(self, value: Value, where: str) -> re.Pattern[str] | None:
+    def pattern_of(self, value: Value, where: str) -> Regex | None:
         """An expression out of a variable; None, and a line in the log, if it cannot be."""
         text = text_of(value)
         if text is None:

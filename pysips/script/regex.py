@@ -1,162 +1,188 @@
-"""POSIX extended regular expressions, as the C library reads them, on Python's `re`.
+"""Regular expressions of a script, compiled so that no message can make them slow.
 
-Facts (regex(7), glibc's regcomp with REG_EXTENDED):
-- `\\w \\W \\s \\S \\b \\B \\< \\>` work, `\\d` is the letter d; nothing is lazy or possessive: `a+?` is `(a+)?`;
-- in brackets a backslash is itself, `[:alpha:]` and its kin are classes;
-- `^` and `$` stand for the ends of the text, `.` matches a line feed too, unless `lines` is asked for
-  (REG_NEWLINE); case is ASCII's;
-- an unmatched `)` is itself; a quantifier with nothing before it is an error.
-One difference remains: of several alternatives Python takes the first that matches, POSIX the longest. Whether a text
-matches is the same; what a group holds may differ.
+A message's author chooses the text, so the time for it is bounded by its length (RE2: a walk through states, as glibc
+does it, no backtracking). Python's `re`, four times as quick on a short text, answers whether a text matches where
+`ere.Piece.quick` shows that it cannot take long; which alternative it tries first makes no difference to that.
+
+What matched is always RE2's: the leftmost and of those the longest, as POSIX has it. Inside of it a group holds what
+the first alternative that leads to this match gives it; POSIX would make the first groups the longest.
+
+RE2 knows no back-references and repeats 1000 times at most. Such an expression is taken if it is quick on `re`, and
+refused otherwise.
+
+RE2 reads bytes. It gets one byte for each character, so that positions are the text's own: ASCII as it is, the letters
+beyond it that the expression names, and one for all others.
 """
 
 import re
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final, final
 
-CLASSES: Final = {
-    "alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-Z", "lower": "a-z", "space": r" \t\n\r\f\v",
-    "blank": r" \t", "punct": r"!-/:-@\[-`{-~", "xdigit": "0-9A-Fa-f", "cntrl": r"\x00-\x1f\x7f", "print": r"\x20-\x7e",
-    "graph": r"\x21-\x7e",
-}  # fmt: skip
-ESCAPES: Final = {
-    "w": r"\w", "W": r"\W", "s": r"\s", "S": r"\S", "b": r"\b", "B": r"\B",
-    "<": r"\b(?=\w)", ">": r"\b(?<=\w)", "`": r"\A", "'": r"\Z",
-}  # fmt: skip
-REPEAT: Final = re.compile(r"\{(\d{0,5})(,?)(\d{0,5})\}")
-MOST_REPEATS: Final = 32767  # RE_DUP_MAX
+import re2
+
+from .ere import BadRegex, translate, translate_for_re2
+
+__all__ = ["BadRegex", "Found", "Regex", "compile_ere"]
+
 LONGEST: Final = 16_384  # expressions may come from outside, in variables
+MOST_STATES: Final = 20_000  # of RE2's program: the time for a text is at worst the product of both
+MOST_MEMORY: Final = 8 << 20  # bytes: with less RE2 walks all states at once, 40 times as slow, where many repeat
+MOST_SEEN: Final = 20_000_000  # characters, by all matches in one text, where each may look to its end
+OTHER: Final = "\xbf"  # the byte for any character that the expression does not name
+OWN: Final = range(0x80, 0xBF)  # bytes for those that it names; none of them is the capital of another
+
+Spans = tuple[tuple[int, int], ...]
+Search = Callable[[bytes, int], Any]  # (text, from where) → RE2's match or None
 
 
-class BadRegex(ValueError):
-    """An expression that cannot be compiled; the text says why."""
+@final
+class Found:
+    """A match: positions in the text, and what the groups hold; 0 is the whole."""
+
+    __slots__ = ("spans", "text")
+
+    def __init__(self, text: str, spans: Spans) -> None:
+        self.text = text
+        self.spans = spans  # (-1, -1) for a group without a part in the match
+
+    def start(self) -> int:
+        return self.spans[0][0]
+
+    def end(self) -> int:
+        return self.spans[0][1]
+
+    def span(self, group: int = 0) -> tuple[int, int]:
+        return self.spans[group]
+
+    def __getitem__(self, group: int) -> str | None:
+        a, b = self.spans[group]
+        return None if a < 0 else self.text[a:b]
+
+
+@final
+class Regex:
+    """A compiled expression.
+
+    `matches(text)` is true where it matches anywhere; `search` and `finditer` say where. `groups` counts the brackets.
+    """
+
+    __slots__ = ("answers", "bytes_of", "far", "groups", "ignore_case", "lines", "matches", "pattern", "plain", "seek")
+
+    def __init__(self, pattern: str, ignore_case: bool, lines: bool) -> None:
+        self.pattern = pattern
+        self.ignore_case = ignore_case
+        self.lines = lines
+        piece = translate(pattern, lines)
+        self.far = piece.open > 0
+        self.groups = 0
+        self.plain: re.Pattern[str] | None = None
+        if piece.quick():
+            flags = re.ASCII | (re.IGNORECASE if ignore_case else 0) | (re.MULTILINE if lines else re.DOTALL)
+            self.plain = re.compile(piece.text, flags)
+        self.seek: Search | None = None
+        self.matches: Callable[[str], object] = self.is_in
+        try:
+            self.compile_for_re2()
+        except BadRegex:
+            if self.plain is None:
+                raise
+            self.groups = self.plain.groups
+        if self.plain is not None:
+            self.matches = self.plain.match if piece.anchored else self.plain.search
+
+    def compile_for_re2(self) -> None:
+        """Compile for RE2: one program that only answers, one that says where. Raises BadRegex."""
+        piece = translate_for_re2(self.pattern, self.lines)
+        if piece.lacks:
+            raise BadRegex(f"bad re {self.pattern!r}: {piece.lacks}, and without RE2 it could be slow on hostile texts")
+        named = sorted({letter for letter in piece.text if not letter.isascii()})
+        if len(named) > len(OWN):
+            raise BadRegex(f"bad re {self.pattern!r}: more than {len(OWN)} letters beyond ASCII")
+        self.bytes_of = encoder("".join(named))
+        text = ("(?m)" if self.lines else "") + piece.text.translate(codes_of("".join(named)))
+        seek = program(self.pattern, text, self.ignore_case, self.lines, answers_only=False)
+        self.groups = seek.groups
+        self.seek = seek.search
+        self.answers: Search = program(self.pattern, text, self.ignore_case, self.lines, answers_only=True).search
+
+    def is_in(self, text: str) -> object:
+        """`matches` where only RE2 is safe."""
+        return self.answers(self.bytes_of(text), 0)
+
+    def at_once(self) -> "Regex":
+        """The same for a text as a whole, in which `^` is only its beginning."""
+        return compile_ere(self.pattern, self.ignore_case)
+
+    def search(self, text: str) -> Found | None:
+        """The first match."""
+        return next(self.finditer(text), None)
+
+    def finditer(self, text: str) -> Iterator[Found]:
+        """All matches, from left to right. Raises ValueError if there are too many to find in good time."""
+        if self.seek is None:
+            assert self.plain is not None
+            yield from (Found(text, found.regs) for found in self.plain.finditer(text))
+            return
+        data = self.bytes_of(text)
+        at, groups, left = 0, range(self.groups + 1), len(data) + 1
+        if self.far:
+            left = MOST_SEEN // (len(data) + 1)
+        while at <= len(data) and (found := self.seek(data, at)) is not None:
+            if not left:
+                raise ValueError(f"{self.pattern} matches too often in {len(data)} characters")
+            left -= 1
+            spans: Spans = tuple([found.span(group) for group in groups])
+            yield Found(text, spans)
+            at = spans[0][1] if spans[0][1] > spans[0][0] else spans[0][1] + 1
 
 
 @lru_cache(maxsize=2048)
-def compile_ere(pattern: str, ignore_case: bool = True, lines: bool = False) -> re.Pattern[str]:
+def compile_ere(pattern: str, ignore_case: bool = True, lines: bool = False) -> Regex:
     """Compile a POSIX extended regular expression. Raises BadRegex."""
     if len(pattern) > LONGEST:
         raise BadRegex(f"bad re: it has {len(pattern)} characters, more than {LONGEST}")
-    flags = re.ASCII | (re.IGNORECASE if ignore_case else 0) | (re.MULTILINE if lines else re.DOTALL)
     try:
-        return re.compile(translate(pattern, lines), flags)
+        return Regex(pattern, ignore_case, lines)
     except (re.error, OverflowError, RecursionError) as problem:
         raise BadRegex(f"bad re {pattern!r}: {problem}") from None
 
 
-def translate(pattern: str, lines: bool = False) -> str:
-    """The same expression as Python writes it. Raises BadRegex."""
-    return _Translation(pattern, lines).whole()
+def program(pattern: str, text: str, ignore_case: bool, lines: bool, answers_only: bool) -> Any:
+    """RE2's program for its own form of an expression. Raises BadRegex, which speaks of `pattern`."""
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    options.max_mem = MOST_MEMORY
+    options.case_sensitive = not ignore_case
+    options.dot_nl = not lines
+    options.longest_match = not answers_only
+    options.never_capture = answers_only
+    try:
+        made = re2.compile(text.encode("latin-1"), options)
+    except re2.error as problem:
+        said = problem.args[0]
+        said = said.decode("latin-1") if isinstance(said, bytes) else str(said)
+        raise BadRegex(f"bad re {pattern!r}: {said}") from None
+    if made.programsize > MOST_STATES:
+        raise BadRegex(f"bad re {pattern!r}: its repetitions make it too large")
+    return made
 
 
-class _Translation:
-    """One pass over an expression: a list of atoms for each open group."""
-
-    def __init__(self, pattern: str, lines: bool) -> None:
-        self.pattern = pattern
-        self.lines = lines
-        self.at = 0
-        self.atoms: list[str] = []
-        self.open: list[list[str]] = []
-
-    def whole(self) -> str:
-        while self.at < len(self.pattern):
-            letter = self.pattern[self.at]
-            self.at += 1
-            self.one(letter)
-        if self.open:
-            raise BadRegex(f"bad re {self.pattern!r}: unmatched (")
-        return "".join(self.atoms)
-
-    def one(self, letter: str) -> None:
-        """Translate what starts with this letter."""
-        if letter == "(":
-            self.open.append(self.atoms)
-            self.atoms = []
-        elif letter == ")" and self.open:
-            group = "(" + "".join(self.atoms) + ")"
-            self.atoms = self.open.pop()
-            self.atoms.append(group)
-        elif letter in "*+?" or (letter == "{" and self.atoms and self.atoms[-1] != "|"):
-            self.repeat(letter)
-        elif letter == "{":
-            raise BadRegex(f"bad re {self.pattern!r}: nothing to repeat before {{")
-        elif letter == "[":
-            self.bracket()
-        elif letter == "\\":
-            self.escape()
-        elif letter == "$":
-            self.atoms.append("$" if self.lines else r"\Z")
-        elif letter in ".^|":
-            self.atoms.append(letter)
-        else:
-            self.atoms.append(re.escape(letter))
-
-    def repeat(self, letter: str) -> None:
-        """A quantifier; after another one it repeats the whole."""
-        if not self.atoms or self.atoms[-1] in ("|", "^"):
-            raise BadRegex(f"bad re {self.pattern!r}: nothing to repeat before {letter}")
-        if letter == "{":
-            found = REPEAT.match(self.pattern, self.at - 1)
-            if found is None or not (found.group(1) or found.group(2)):
-                raise BadRegex(f"bad re {self.pattern!r}: it reads {{n}}, {{n,}} or {{n,m}}")
-            low, comma, high = found.groups()
-            if int(low or 0) > MOST_REPEATS or int(high or 0) > MOST_REPEATS or (high and int(high) < int(low or 0)):
-                raise BadRegex(f"bad re {self.pattern!r}: bad numbers in {found.group()}")
-            letter = f"{{{low or 0}{comma}{high}}}"
-            self.at = found.end()
-        self.atoms[-1] = f"(?:{self.atoms[-1]}){letter}"
-
-    def escape(self) -> None:
-        """What follows a backslash."""
-        if self.at == len(self.pattern):
-            raise BadRegex(f"bad re {self.pattern!r}: it ends with a backslash")
-        letter = self.pattern[self.at]
-        self.at += 1
-        if letter in "123456789":
-            self.atoms.append(f"(?:\\{letter})")
-        else:
-            self.atoms.append(ESCAPES.get(letter) or re.escape(letter))
-
-    def bracket(self) -> None:
-        """A bracket expression."""
-        pattern, at = self.pattern, self.at
-        negated = pattern.startswith("^", at)
-        at += negated
-        found = "\\n" if negated and self.lines else ""
-        first = at
-        while at < len(pattern) and (pattern[at] != "]" or at == first):
-            if pattern.startswith("[:", at) and (end := pattern.find(":]", at)) > 0:
-                name = pattern[at + 2 : end]
-                if name not in CLASSES:
-                    raise BadRegex(f"bad re {pattern!r}: no class [:{name}:]")
-                found, at = found + CLASSES[name], end + 2
-                continue
-            piece, at = self.range(at)
-            found += piece
-        if at >= len(pattern):
-            raise BadRegex(f"bad re {pattern!r}: unmatched [")
-        self.at = at + 1
-        self.atoms.append(f"[^{found}]" if negated else f"[{found}]")
-
-    def range(self, at: int) -> tuple[str, int]:
-        """One character or `a-z` inside brackets, and where the next one is."""
-        low, at = self.element(at)
-        if self.pattern.startswith("-", at) and not self.pattern.startswith("-]", at) and at + 1 < len(self.pattern):
-            high, at = self.element(at + 1)
-            if high < low:
-                raise BadRegex(f"bad re {self.pattern!r}: bad range {low}-{high}")
-            return f"{quoted(low)}-{quoted(high)}", at
-        return quoted(low), at
-
-    def element(self, at: int) -> tuple[str, int]:
-        """A character, or `[.x.]` and `[=x=]` for one."""
-        pattern = self.pattern
-        if pattern[at : at + 2] in ("[.", "[=") and pattern[at + 3 : at + 5] == pattern[at + 1] + "]":
-            return pattern[at + 2], at + 5
-        return pattern[at], at + 1
+def codes_of(named: str) -> dict[int, int]:
+    """The bytes of the letters beyond ASCII that an expression names."""
+    return {ord(letter): OWN[place] for place, letter in enumerate(named)}
 
 
-def quoted(letter: str) -> str:
-    """A character as it may stand between brackets."""
-    return letter if letter.isalnum() else re.escape(letter) if letter not in "&~|" else "\\" + letter
+@lru_cache(maxsize=64)
+def encoder(named: str) -> Callable[[str], bytes]:
+    """What makes a byte of each character, for expressions that name these letters beyond ASCII."""
+    strange = re.compile(f"[^\\x00-\\x7f{named}]")
+    codes = codes_of(named)
+
+    def encoded(text: str) -> bytes:
+        if text.isascii():
+            return text.encode()
+        return strange.sub(OTHER, text).translate(codes).encode("latin-1")
+
+    return encoded

@@ -7,11 +7,11 @@ Text is compared without regard to ASCII case.
 import inspect
 import logging
 import os
-import re
 from collections.abc import Callable
 from typing import Any, Final, final
 
 from .catalogue import Ctx, Getter
+from .regex import Regex
 from .values import Value, number_of, text_of
 
 MAX_DEPTH: Final = 99  # calls inside the top route: 100 levels with it
@@ -64,10 +64,10 @@ def ordered(value: Value, sign: Callable[[str, str], bool], low: str) -> bool:
     return text is not None and sign(folded(text), low)
 
 
-def found(value: Value, pattern: re.Pattern[str]) -> bool:
+def found(value: Value, pattern: Regex) -> bool:
     """`=~` with a literal expression."""
     text = value if type(value) is str else text_of(value)
-    return text is not None and pattern.search(text) is not None
+    return text is not None and bool(pattern.matches(text))
 
 
 # -- values

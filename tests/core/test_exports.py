@@ -10,6 +10,7 @@ from pysips.core.context import Context
 from pysips.core.exports import (
     Module,
     NoExpand,
+    Regex,
     Route,
     Static,
     Var,
@@ -50,7 +51,7 @@ class Sample(Module):
     @function("take_old")
     def take(
         self, ctx: Context, count: int, name: str, where: Var, how: Annotated[str, Static, upper] = "x",
-        raw: Annotated[str, NoExpand] = "", code: int | str = 0, pattern: re.Pattern[str] | None = None,
+        raw: Annotated[str, NoExpand] = "", code: int | str = 0, pattern: Regex | None = None,
     ) -> int:  # fmt: skip
         """Take something."""
         return 1

@@ -24,6 +24,7 @@ from pysips.script.catalogue import (
     VariableSpec,
 )
 from pysips.script.compile import Compiled
+from pysips.script.regex import Regex
 from pysips.script.support import TRACE
 from pysips.script.values import Both, Shown, Value, text_of
 
@@ -103,8 +104,8 @@ def upper(flag: str) -> str:
     return flag.upper()
 
 
-def matches(ctx: Run, pattern: re.Pattern[str]) -> int:
-    return 1 if pattern.search("486") else -1
+def matches(ctx: Run, pattern: Regex) -> int:
+    return 1 if pattern.matches("486") else -1
 
 
 def is_method(ctx: Run, name: str) -> int:
