@@ -67,8 +67,8 @@ OPTIONS = [
     click.option("-F", "foreground", is_flag=True, help="Stay in the foreground, as by default."),
     click.option("--daemon", is_flag=True, help="Go to the background."),
     click.option("-v", "check_via", is_flag=True, help="Drop replies whose Via is not ours (check_via)."),
-    click.option("-r", "use_dns", is_flag=True, help="Ask DNS whether Via needs a received parameter (dns)."),
-    click.option("-R", "reverse_dns", is_flag=True, help="The same by reverse look-up (rev_dns)."),
+    click.option("-r", "use_dns", is_flag=True, help="No effect: RFC 3261 says when Via needs a received parameter."),
+    click.option("-R", "reverse_dns", is_flag=True, help="No effect, as -r."),
     click.option(
         "-m", "shared_memory", type=click.IntRange(1), metavar="MB", help="No effect: Python looks after its memory."
     ),

@@ -40,10 +40,17 @@ def accepted(module: str) -> set[str]:
 
 
 def names_of(what: str, module: str) -> set[str]:
-    """OpenSIPS' names of that kind, without 4.0's second spelling of MI commands."""
+    """OpenSIPS' names of that kind, without 4.0's other spellings of MI commands, `core:ps` and the `ps` of that."""
     from pysips.script import known
 
-    return {name for name in known.names_of(what, module) if ":" not in name}
+    names = known.names_of(what, module)
+    tails = {name.partition(":")[2] for name in names if ":" in name}
+
+    def only_a_tail(name: str) -> bool:
+        home = known.home_of(what, name, module)
+        return name in tails and home is not None and home.versions == ("4.0",)
+
+    return {name for name in names if ":" not in name and not only_a_tail(name)}
 
 
 def share(ours: set[str], theirs: set[str]) -> str:

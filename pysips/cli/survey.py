@@ -12,10 +12,12 @@ import pysips
 from pysips.core import exports
 from pysips.core.exports import Module
 from pysips.core.functions import Core
+from pysips.core.receive import CoreStats
 from pysips.core.registry import MODULES, Registry, find_class
 from pysips.core.services import Services
 from pysips.core.stats import Cells, Statistics
 from pysips.errors import ModuleError
+from pysips.runtime.mi_core import CoreCommands
 from pysips.script.catalogue import FunctionSpec, Parameter, Route
 
 PACKAGE = Path(pysips.__file__).resolve().parent
@@ -66,9 +68,12 @@ def items(of: Module) -> list[Item]:
     for transform in of.transforms():
         name = f"{transform.group}.{transform.name}"
         found.append(Item("transformation", name, of, f"{{{name}}}", "", transform.help))
-    for command in exports.mi_specs(of):
-        words = " | ".join(" ".join(recipe) or "-" for recipe in command.recipes)
-        found.append(Item("mi", command.name, of, f"{command.name} ({words})", command.full, command.help))
+    found += commands(of)
+    if of.name == "core":
+        found += commands(object.__new__(CoreCommands))
+        counted = Statistics(Cells())
+        CoreStats(counted)
+        found += [Item("statistic", name, of, name) for group, name in counted.known if group == "core"]
     declared = exports.declarations(type(of))
     for one in declared.params.values():
         kind = "integer" if one.kind is int else "string"
@@ -76,6 +81,16 @@ def items(of: Module) -> list[Item]:
         found.append(Item("parameter", one.name, of, f"{one.name} ({kind})", default, one.help))
     found += [Item("statistic", mark.name, of, mark.name) for mark in declared.counters.values()]
     return sorted(found, key=lambda item: (item.what, item.name))
+
+
+def commands(of: Module) -> list[Item]:
+    """The management commands of a module; those for the server's own use are left out."""
+    found = []
+    for command in exports.mi_specs(of):
+        words = " | ".join(" ".join(recipe) or "-" for recipe in command.recipes)
+        if not command.name.startswith("_"):
+            found.append(Item("mi", command.name, of, f"{command.name} ({words})", command.full, command.help))
+    return found
 
 
 def signature(name: str, parameters: tuple[Parameter, ...]) -> str:

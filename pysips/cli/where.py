@@ -1,10 +1,13 @@
 """pysips where: in which file a name of the script language lives."""
 
 import difflib
+from pathlib import Path
 
 import click
 
 from pysips.errors import PysipsError
+from pysips.script.globals import KNOWN, OTHER_NAMES
+from pysips.script.globals import __file__ as globals_file
 from pysips.script.known import homes_of, names_of
 
 KINDS = ("function", "async", "variable", "transformation", "mi", "parameter", "statistic", "module", "global")
@@ -32,12 +35,33 @@ def command(name: str) -> int:
         for item in survey.items(module)
         if item.name == bare and (item.what == "variable" or not name.startswith("$"))
     ]
+    setting = global_line(bare) if not name.startswith("$") else ""
+    if setting:
+        click.echo(setting)
     for item in found:
         note = f"  ({item.note})" if item.note else ""
         click.echo(f"{survey.place(item)}  {item.module.name}: {item.what} {item.signature}{note}")
-    if not found and not is_module:
+    if not found and not is_module and not setting:
         raise NotHere(unknown(bare))
     return 0
+
+
+def global_line(name: str) -> str:
+    """What there is to say of a global setting of ours; "" if it is none."""
+    from . import survey
+
+    new = OTHER_NAMES.get(name, name)
+    known = KNOWN.get(new)
+    if known is None:
+        return ""
+    file = Path(globals_file)
+    lines = file.read_text("utf-8").splitlines()
+    number = next((at for at, line in enumerate(lines, 1) if line.strip().startswith(f'"{new}":')), 1)
+    notes = [known.kind, "unset by default" if known.default is None else f"default {known.default!r}"]
+    notes += [f"the new name of {name}"] if new != name else []
+    notes += [f"no meaning here: {known.ignored}"] if known.ignored else []
+    notes += [f"no effect yet: {known.later}"] if known.later else []
+    return f"{survey.shown(file)}:{number}  global {new}  ({'; '.join(notes)})"
 
 
 def unknown(name: str) -> str:

@@ -106,6 +106,8 @@ def test_show_prints_the_python_of_a_route(good: str, capsys: pytest.CaptureFixt
         ("fr_timeout", "modules/tm/__init__.py", "tm: parameter fr_timeout (integer)"),
         ("ul_dump", "modules/usrloc/__init__.py", "usrloc: mi ul_dump"),
         ("xlog", "pysips/core/functions_log.py", "core: function xlog("),
+        ("ps", "pysips/runtime/mi_core.py", "core: mi ps (-)"),
+        ("mhomed", "pysips/script/globals.py", "global mhomed  (number; default 0; no effect yet:"),
     ],
 )
 def test_where_names_the_line(name: str, file: str, what: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,3 +143,20 @@ def test_modules_lists_shares(capsys: pytest.CaptureFixture[str]) -> None:
     rows = {line.split("\t")[0]: line.split("\t")[1:] for line in capsys.readouterr().out.splitlines()}
     assert rows["maxfwd"][:2] == ["2/2", "1/1"]
     assert "core" in rows
+
+
+def test_show_of_a_route_that_is_not_there_names_those_that_are(good: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", good, "nix"]) == 1
+    assert capsys.readouterr().err == "pysips: there is no nix: route, route[refuse]\n"
+
+
+def test_the_cores_own_commands_and_counters_are_in_its_manual(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["docs", "core"]) == 0
+    said = capsys.readouterr().out
+    assert "list_tcp_conns (-)  [tcp:list]" in said and "\nrcv_requests\n" in said
+    assert "_core:" not in said
+
+
+def test_where_leads_an_old_name_of_a_global_to_the_new_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["where", "children"]) == 0
+    assert "global udp_workers  (number; default 8; the new name of children)" in capsys.readouterr().out
