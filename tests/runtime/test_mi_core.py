@@ -152,7 +152,7 @@ def test_stream_connections_of_all_workers_are_listed(running: tuple[Any, Client
 
 
 def test_events_are_listed_and_subscribed_to(running: tuple[Any, Client]) -> None:
-    one, client = running
+    _, client = running
     assert client.ask("event_subscribe", ["E_NOTHING", "udp:127.0.0.1:9"])["code"] == 404
     assert client.ask("raise_event", ["E_MINE"]) == "OK"
     said = client.ask("event_subscribe", ["E_MINE", "udp:127.0.0.1:9"])["message"]
