@@ -26,6 +26,7 @@ TRYING_REASON: Final = "Giving it a try"
 STATUS_AT: Final = 8  # "SIP/2.0 503 …"
 STATUS_END: Final = 11
 SOON: Final = 0.001  # a timer that fires this much early is on time
+MOST_TOLD: Final = 64  # 2xx of different To tags that observers are told of
 
 
 @final
@@ -73,7 +74,7 @@ class Serving:
         transaction.step(sent(status))
         self.table.services.network.send(data, peer)
         self.stats.relayed_replies.inc()
-        if observers is not None:
+        if observers is not None and not is_repeated(transaction, message):
             for observer in observers:
                 observer.answered(transaction, status, message)
         return status
@@ -214,6 +215,20 @@ def translated(ctx: Context) -> int:
 def still_open(transaction: Transaction) -> bool:
     """Whether an INVITE branch that rang has still no final reply, so that its last words must be acknowledged."""
     return transaction.invite and bool([one for one in transaction.clients if one.state == PROCEEDING])
+
+
+def is_repeated(transaction: Transaction, message: Message) -> bool:
+    """Whether the observers know of this 2xx to an INVITE already: its callee repeats it until the ACK comes."""
+    if not transaction.invite or message.status < 200 or message.status > 299:
+        return False
+    tag = message.to_tag()
+    if transaction.told is None:
+        transaction.told = [tag]
+        return False
+    if tag in transaction.told or len(transaction.told) == MOST_TOLD:
+        return True
+    transaction.told.append(tag)
+    return False
 
 
 def is_accepted(transaction: Transaction) -> bool:

@@ -61,6 +61,7 @@ class Observer:
     def answered(self, transaction: "Transaction", code: int, reply: Message | None) -> None:
         """A reply went upstream; reply: the message from downstream, None for one made here (TMCB_RESPONSE_OUT).
 
+        The 2xx to an INVITE that is only repeated (with a To tag that was told) passes without it.
         For a request of our own: a reply came, or None with 408 for none at all (TMCB_LOCAL_COMPLETED).
         """
 
@@ -197,6 +198,7 @@ class Transaction(Timer):
     Routes: on_failure, on_reply, on_branch; flags and avps that they share; building: the branch whose branch_route
     runs; before: how many clients there were when failure_route began; busy: a route waits, and what comes
     meanwhile is kept in `queue` as (client, reply's context or None); held: how many async() will go on with it.
+    observers: who is told what happens; told: the To tags of the 2xx that they know of.
     """
 
     __slots__ = (
@@ -204,7 +206,7 @@ class Transaction(Timer):
         "first", "flags", "forwarded", "fr_inv_timeout", "fr_timeout", "headers", "held", "id", "invite", "key", "last",
         "local", "message", "method", "multi_200", "no_failover", "no_new_branches", "observers", "on_branch",
         "on_failure", "on_reply", "pass_reason", "peer", "picked", "promise", "queue", "relayed", "state", "status",
-        "table", "to_tag", "wait",
+        "table", "to_tag", "told", "wait",
     )  # fmt: skip
 
     def __init__(self, table: "Table", ctx: Context, method: str) -> None:
@@ -251,6 +253,7 @@ class Transaction(Timer):
         self.busy: bool = False
         self.queue: list[tuple[Client, Context | None]] = []
         self.observers: list[Observer] | None = None
+        self.told: list[str] | None = None
         self.promise: Any = None
 
     def branch_id(self, index: int) -> str:

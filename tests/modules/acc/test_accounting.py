@@ -40,6 +40,17 @@ def test_an_answered_call_is_one_line() -> None:
     ]
 
 
+def test_a_repeated_200_is_the_same_answer_and_one_with_another_tag_is_not() -> None:
+    story = Story(f'route {{ do_accounting("log"); {RELAY} }}', MODULES)
+    alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
+    alice.said(invite())
+    asked = bob.heard("INVITE")
+    for tag in ("b", "b", "c", "b", "c"):
+        bob.answered(asked, 200, tag=tag)
+    assert alice.heard_all() == [100, 200, 200, 200, 200, 200]
+    assert [re.findall("to_tag=(.)", line) for line in accounted(story)] == [["b"], ["c"]]
+
+
 def test_negative_answers_count_where_they_are_asked_for() -> None:
     assert call('do_accounting("log");', 404) == []
     (line,) = call('do_accounting("log", "failed");', 404)
