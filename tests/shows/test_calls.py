@@ -27,7 +27,7 @@ def workers(server: Server) -> list[int]:
 def test_200_calls_a_second_for_a_minute(calls: Server, sipp: Start, many: bool) -> None:
     before = {pid: process(pid) for pid in workers(calls)}
     assert len(before) == 2
-    sipp("uas_call", 5070)
+    sipp("patient_uas", 5070)
     caller = sipp("uac_call", 5080, rate=200, calls=12_000, users=("relay;",), many=many, extra=("-d", "100"))
     assert_all_well(caller.wait(120), 12_000)
     ticks = [process(pid).user + process(pid).system - was.user - was.system for pid, was in before.items()]
@@ -35,13 +35,13 @@ def test_200_calls_a_second_for_a_minute(calls: Server, sipp: Start, many: bool)
 
 
 def test_parallel_forking_to_three(calls: Server, sipp: Start) -> None:
-    sipp("uas_call", 5071), sipp("ring", 5072), sipp("ring", 5073)
+    sipp("patient_uas", 5071), sipp("ring", 5072), sipp("ring", 5073)
     caller = sipp("uac_call", 5080, rate=100, calls=1000, users=("parallel;",), extra=("-d", "100"))
     assert_all_well(caller.wait(60), 1000)
 
 
 def test_serial_forking_by_failure_route(calls: Server, sipp: Start) -> None:
-    sipp("busy", 5074), sipp("uas_call", 5071)
+    sipp("busy", 5074), sipp("patient_uas", 5071)
     caller = sipp("uac_call", 5080, rate=100, calls=1000, users=("serial;",), extra=("-d", "100"))
     assert_all_well(caller.wait(60), 1000)
 
