@@ -15,6 +15,7 @@ from pysips.core.context import Context
 from pysips.core.services import RELIABLE
 from pysips.core.stats import Counter
 from pysips.errors import SipError
+from pysips.sip.grammar import PLAIN_URI
 from pysips.sip.headers import CALL_ID, CSEQ, REQUIRE, TO
 from pysips.sip.message import Message
 from pysips.sip.text import split_list
@@ -225,6 +226,8 @@ def check_require(message: Message) -> None:
 
 def check_uri(uri: str) -> None:
     """Refuse a new contact that no request could be sent to."""
+    if PLAIN_URI.fullmatch(uri) is not None:
+        return
     try:
         scheme = parse_uri(uri).scheme
     except SipError:

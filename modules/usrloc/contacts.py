@@ -12,6 +12,7 @@ Facts:
 """
 
 import random
+from struct import Struct
 from typing import Final, final
 
 from mypy_extensions import mypyc_attr
@@ -23,6 +24,7 @@ from .records import Contact, Record, decode, encode
 
 RECORDS: Final = b"L"  # the kinds of records in the shared table
 COUNTS: Final = b"l"
+WORD: Final = Struct(">I")
 
 INSERTED: Final = 1
 UPDATED: Final = 2
@@ -283,9 +285,7 @@ def hash_of(data: bytes) -> int:
     total = 0
     whole = len(data) & ~3
     if data.isascii():
-        for at in range(0, whole, 4):
-            value = int.from_bytes(data[at : at + 4], "big")
-            total += value ^ (value >> 3)
+        total = sum([word ^ (word >> 3) for (word,) in WORD.iter_unpack(data[:whole])])
     else:
         for at in range(0, whole, 4):
             value = (signed(data[at]) << 24) + (signed(data[at + 1]) << 16)

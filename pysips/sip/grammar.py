@@ -42,6 +42,24 @@ Q_VALUE: Final = re.compile(r"0(?:\.[0-9]{0,3}+)?+|1(?:\.0{0,3}+)?+")
 WORD: Final = re.compile(r"[-.!%*_+`'~()<>:\\\"/\[\]?{}A-Za-z0-9]++")
 CALL_ID: Final = re.compile(WORD.pattern + "(?:@" + WORD.pattern + ")?+")
 
+# Quick looks at what is usual: all that matches is right by the careful parsers, too; the rest is for them.
+# SIP-URI = ( "sip:" / "sips:" ) [ user "@" ] hostport uri-parameters, without escapes, a password and headers
+PLAIN_URI: Final = re.compile(
+    r"sips?:(?:[-_.!~*'()&=+$,;/A-Za-z0-9]++@)?+[A-Za-z0-9][-.A-Za-z0-9]*+"
+    r"(?::(?:[1-5][0-9]{4}|[1-9][0-9]{0,3}))?+(?:;[-.!*_+`'~A-Za-z0-9]++(?:=[-.!*_+`'~A-Za-z0-9]++)?+)*+"
+)
+
+# name-addr = [ display-name ] LAQUOT addr-spec RAQUOT, without quoted pairs
+PLAIN_NAME_ADDR: Final = re.compile(
+    r"[ \t]*+(?:\"[\x20\x21\x23-\x5b\x5d-\x7e]*+\"[ \t]*+|[-.!*_+`'~A-Za-z0-9][-.!*_+`'~A-Za-z0-9 ]*+)?+"
+    "<" + PLAIN_URI.pattern + ">"
+)
+
+# contact-param = name-addr [ ";q=" qvalue ] [ ";expires=" delta-seconds ]
+PLAIN_CONTACT: Final = re.compile(
+    PLAIN_NAME_ADDR.pattern + "(?:;q=(?:" + Q_VALUE.pattern + "))?+(?:;expires=[0-9]++)?+"
+)
+
 
 def is_token(text: str) -> bool:
     """True for a token of RFC 3261 section 25.1."""

@@ -22,7 +22,8 @@ characters, a name of 255, a method of 128, Contact with 512 addresses (400); a 
 
 A good message costs little: its lines, as far as they repeat from message to message (header letters, Request-URI,
 CSeq, From and To up to the tag, Via but for the branch …), are looked up among those that the careful checks have
-passed before. What is not there goes through them, and is remembered if it is short.
+passed before. What is not there goes through them, or is of a plain shape that they would let pass (an address of a
+user not met before), and is remembered if it is short.
 """
 
 from typing import Final
@@ -31,7 +32,18 @@ from pysips.errors import SipError
 
 from . import scan
 from .address import Address, parse_address, parse_addresses
-from .grammar import CONTROL, DISPLAY_TOKENS, GEN_VALUE, Q_VALUE, QUOTED_PAIR, QUOTED_STRING, is_token
+from .grammar import (
+    CONTROL,
+    DISPLAY_TOKENS,
+    GEN_VALUE,
+    PLAIN_CONTACT,
+    PLAIN_NAME_ADDR,
+    PLAIN_URI,
+    Q_VALUE,
+    QUOTED_PAIR,
+    QUOTED_STRING,
+    is_token,
+)
 from .headers import CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FOLD, FROM, MAX_FORWARDS, TO, VIA
 from .message import Message
 from .message import known_lengths as proven_lengths
@@ -131,7 +143,7 @@ def check(message: Message) -> None:
     if tag is None:
         check_tagged(message, to, "To")
     message.known_to_tag = tag
-    if contact >= 0 and (not contact or text[starts[contact] : starts[contact + 1]] not in proven_contacts):
+    if contact >= 0 and (not contact or not is_known_contact(text, starts[contact], starts[contact + 1])):
         check_contacts(message, message.kinds.find(CONTACT, 1))
 
 
@@ -257,7 +269,7 @@ def check_request_line(message: Message) -> None:
     if uri not in proven_uris:
         if len(uri) > LONGEST_URI:
             raise SipError(414, "Request-URI Too Long")
-        if parse_uri(uri).headers:
+        if PLAIN_URI.fullmatch(uri) is None and parse_uri(uri).headers:
             raise SipError(400, "Headers in Request-URI")
         remember(proven_uris, uri)
 
@@ -394,10 +406,32 @@ def known_tag(message: Message, k: int) -> str | None:
     a = message.starts[k]
     b = message.starts[k + 1] - 2
     gt = text.rfind(">;tag=", a, b) + 1
-    if not gt:
-        return "" if text[a:b] in proven_addresses else None
-    tag = text[gt + 5 : b]
-    return tag if text[a:gt] in proven_addresses and (tag.isalnum() or is_token(tag)) else None
+    tag = ""
+    if gt:
+        tag = text[gt + 5 : b]
+        if not tag.isalnum() and not is_token(tag):
+            return None
+        b = gt
+    return tag if text[a:b] in proven_addresses or is_plain_address(text, a, b) else None
+
+
+def is_plain_address(text: str, a: int, b: int) -> bool:
+    """Whether text[a:b], a From or To up to its ">", is plain enough to be good without taking it apart."""
+    if b - a > LONGEST_PROVEN or PLAIN_NAME_ADDR.fullmatch(text, text.find(":", a, b) + 1, b) is None:
+        return False
+    remember(proven_addresses, text[a:b])
+    return True
+
+
+def is_known_contact(text: str, a: int, b: int) -> bool:
+    """Whether text[a:b], a line of Contact with its line end, is known to be good, or plain as above."""
+    line = text[a:b]
+    if line in proven_contacts:
+        return True
+    if b - a > LONGEST_PROVEN or PLAIN_CONTACT.fullmatch(line, line.find(":") + 1, b - a - 2) is None:
+        return False
+    remember(proven_contacts, line)
+    return True
 
 
 def check_tagged(message: Message, k: int, name: str) -> None:

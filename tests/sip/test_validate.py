@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pysips.errors import SipError
-from pysips.sip import validate
+from pysips.sip import grammar, validate
 from pysips.sip.message import known_lengths, read
+from pysips.sip.uri import parse_uri
 from pysips.sip.validate import check
 
 GOOD = """\
@@ -237,3 +238,16 @@ def test_the_largest_datagrams_are_judged_in_a_moment(line: str) -> None:
     message = read(text.replace("\n", "\r\n").encode())
     message.branch(), message.to_tag(), message.from_tag()
     assert time.perf_counter() - began < 1.0
+
+
+@settings(max_examples=200)
+@given(st.from_regex(grammar.PLAIN_CONTACT, fullmatch=True))
+def test_what_is_plain_passes_the_careful_look(value: str) -> None:
+    if len(value) < validate.LONGEST_PROVEN:
+        assert not validate.check_contact(value)
+
+
+@settings(max_examples=200)
+@given(st.from_regex(grammar.PLAIN_URI, fullmatch=True))
+def test_plain_uris_can_be_read_and_have_no_headers(value: str) -> None:
+    assert not parse_uri(value).headers
