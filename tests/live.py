@@ -100,8 +100,10 @@ class Phone:
         self.user, self.tcp = user, tcp
         self.host = f"[{host}]" if ":" in host else host
         self.address = f"{self.host}:{port}"
+        self.contact = f"<sip:{user}@{self.address}{';transport=tcp' if tcp else ''}>"
         self.server = f"{self.host}:{server}"
         self.cseq = 0
+        self.said = b""
         self.pending = b""
         self.socket = socket.socket(family, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -113,7 +115,12 @@ class Phone:
 
     def say(self, start: str, headers: list[str], body: str = "") -> None:
         lines = [start, *headers, f"Content-Length: {len(body.encode())}", "", body]
-        self.socket.sendall("\r\n".join(lines).encode())
+        self.said = "\r\n".join(lines).encode()
+        self.socket.sendall(self.said)
+
+    def again(self) -> None:
+        """Repeat what was said last, byte for byte, as a retransmission does."""
+        self.socket.sendall(self.said)
 
     def request(
         self, method: str, uri: str, *extra: str, to: str = "", call: str = "", routes: tuple[str, ...] = ()
@@ -121,7 +128,6 @@ class Phone:
         """Send a request; extra header lines replace those of the same name."""
         self.cseq += 1
         transport = "TCP" if self.tcp else "UDP"
-        contact = f"<sip:{self.user}@{self.address}{';transport=tcp' if self.tcp else ''}>"
         headers = [
             f"Via: SIP/2.0/{transport} {self.address};branch=z9hG4bK{self.user}{self.cseq};rport",
             *(f"Route: {route}" for route in routes),
@@ -130,7 +136,7 @@ class Phone:
             f"To: {to or f'<{uri}>'}",
             f"Call-ID: {call or f'call-of-{self.user}'}",
             f"CSeq: {self.cseq} {method}",
-            f"Contact: {contact}",
+            f"Contact: {self.contact}",
         ]
         replaced = {line.partition(":")[0].lower() for line in extra}
         self.say(
@@ -144,8 +150,7 @@ class Phone:
         headers = [line for line in request.split("\r\n")[1:] if line.partition(":")[0].lower() in wanted]
         tag = f";tag=of-{self.user}" if not status.startswith("100") else ""
         headers = [h + tag if h.lower().startswith("to:") and ";tag=" not in h else h for h in headers]
-        contact = f"Contact: <sip:{self.user}@{self.address}{';transport=tcp' if self.tcp else ''}>"
-        self.say(f"SIP/2.0 {status}", [*headers, contact, *extra])
+        self.say(f"SIP/2.0 {status}", [*headers, f"Contact: {self.contact}", *extra])
 
     def hear(self, start: str, seconds: float = 3.0) -> str:
         """The next message whose first line contains `start`; others are passed over."""
