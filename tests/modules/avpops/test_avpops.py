@@ -67,7 +67,7 @@ def test_questions_are_answered(call: str, code: str) -> None:
     [
         ('avp_pushto("$ru/username", "$avp(s)")', "1 sip:two@10.0.0.2 <null> <null>"),
         ('avp_pushto("$ru/domain", "$fd")', "1 sip:b@example.com <null> <null>"),
-        ('avp_pushto("$ru", "$avp(s)")', "1 two <null> <null>"),
+        ('avp_pushto("$ru", "$avp(s)")', "1 <null> <null> <null>"),
         ('avp_pushto("$du", "$avp(s)")', "1 sip:b@10.0.0.2 two <null>"),
         ('avp_pushto("$br", "$avp(s)/g")', "1 sip:b@10.0.0.2 <null> two, one"),
         ('avp_pushto("$ru/username", "$avp(s)/g")', "1 sip:two@10.0.0.2 <null> sip:one@10.0.0.2"),
