@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import Server
+from tests.own_network import leave_the_network
 
 PACKAGES = dict(
     line.split()[1::-1]
@@ -16,8 +17,16 @@ PACKAGES = dict(
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--own-network", action="store_true", help="root: each of xdist's processes has a loopback of its own"
+    )  # fmt: skip
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(program): skipped where Debian's program is not installed, never in CI")
+    if config.getoption("--own-network") and hasattr(config, "workerinput"):
+        leave_the_network()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -30,12 +39,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """`serve(script, *options)` starts a server; all of them end with the test, and none may have left a traceback."""
+    """`serve(script, *options)` starts a server; all of them end with the test, and none may have left a traceback.
+
+    opensips.cfg.example names a pipe in /tmp: it gets one in the test's folder, as other servers may run meanwhile.
+    """
     servers: list[Server] = []
 
     def start(script: str, *options: str, port: int = 5060) -> Server:
         folder = tmp_path / f"server{len(servers)}"
         folder.mkdir()
+        script = script.replace("/tmp/opensips_fifo", "{folder}/opensips_fifo")
         servers.append(Server(script, folder, *options, port=port))
         return servers[-1]
 

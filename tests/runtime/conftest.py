@@ -1,5 +1,6 @@
 """A real server on loopback sockets, for the tests that need processes."""
 
+import contextlib
 import os
 import re
 import signal
@@ -58,7 +59,7 @@ class Running:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pysips", "-f", str(self.script), "-o", "pysips_workers=2", *self.arguments],
-                stderr=log, stdout=log, env=self.environment,
+                stderr=log, stdout=log, env=self.environment, start_new_session=True,
             )  # fmt: skip
         if wait:
             self.until(lambda: self.said().count(READY) > before or self.process.poll() is not None)
@@ -113,10 +114,11 @@ class Running:
         return self.process.wait(10)
 
     def end(self) -> None:
+        """The whole session: a stopped worker would outlive its supervisor."""
         self.asker.close()
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(5)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(5)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 
 from tests.live import ROOT, Phone, Server
 
-pytestmark = [pytest.mark.scenario, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.scenario, pytest.mark.timeout(120), pytest.mark.xdist_group("hostile")]  # one server for all
 WIRE = ROOT / "tests" / "wire"
 PORT = 5060
 

@@ -37,6 +37,14 @@ def cli(server: Server, *words: str) -> Any:
         return done.stdout.strip()
 
 
+def timeless(dump: dict[str, Any]) -> dict[str, Any]:
+    """A dump without the seconds that are left of its contacts' lives."""
+    for domain in dump["Domains"]:
+        for contact in (contact for aor in domain["AORs"] for contact in aor["Contacts"]):
+            del contact["Expires"]
+    return dump
+
+
 def test_every_command_answers(serve: Callable[..., Server]) -> None:
     server = serve(CALLS)
     alice = Phone("alice", 25061)
@@ -45,7 +53,7 @@ def test_every_command_answers(serve: Callable[..., Server]) -> None:
     for words in COMMANDS:
         cli(server, *words)
     assert "ul_dump" in cli(server, "which")
-    assert cli(server, "usrloc:dump") == cli(server, "ul_dump")
+    assert timeless(cli(server, "usrloc:dump")) == timeless(cli(server, "ul_dump"))
     alice.close()
 
 
