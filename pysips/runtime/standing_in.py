@@ -18,7 +18,7 @@ from pysips.core.services import Clock
 from .counters import BEAT, RUNNING, STATE, Board
 from .loop import Selector, Served
 
-PATIENCE: Final = 0.6  # seconds without a heartbeat; three are due meanwhile
+PATIENCE: Final = 1.0  # seconds without a heartbeat; five are due meanwhile
 
 
 class Sibling:
