@@ -12,6 +12,7 @@ UNREADABLE: Final = -2
 MOST: Final = 256
 HOPS: Final = {str(hops): hops for hops in range(MOST)}
 USUAL: Final = "Max-Forwards: "
+USUAL_LINES: Final = {f"{USUAL}{hops}\r\n": hops for hops in range(MOST)}
 
 
 class MaxFwd(Module):
@@ -51,15 +52,17 @@ class MaxFwd(Module):
 def max_forwards(ctx: Context) -> tuple[int, int, int]:
     """Max-Forwards as it will go out, and where its value stands; MISSING or UNREADABLE instead of a number."""
     message = ctx.message
-    k = message.kinds.find(MAX_FORWARDS, 1)
+    kinds = message.kinds
+    k = kinds.find(MAX_FORWARDS, 1)
     if k < 0:
         return MISSING, 0, 0
-    a = message.starts[k] + len(USUAL)
-    b = message.starts[k + 1] - 2
+    a = message.starts[k]
+    b = message.starts[k + 1]
+    hops = USUAL_LINES.get(message.text[a:b])
+    if hops is not None and not ctx.edits.items and kinds[k + 1 : k + 2] != FOLD:
+        return hops, a + len(USUAL), b - 2
+    a, b = message.value_span(k)
     text = message.text[a:b]
-    if text not in HOPS or not message.text.startswith(USUAL, a - len(USUAL)) or message.kinds.startswith(FOLD, k + 1):
-        a, b = message.value_span(k)
-        text = message.text[a:b]
     for start, end, new in ctx.edits.items:
         if start == a and end == b and new:
             text = new

@@ -36,7 +36,7 @@ class Sl(Module):
         self.by_class = [
             self.replies_1xx, self.replies_2xx, self.replies_3xx, self.replies_4xx, self.replies_5xx, self.replies_6xx
         ]  # fmt: skip
-        self.program.hooks.guards.append(AckFilter(self))
+        self.program.hooks.ack_guards.append(AckFilter(self))
 
     def reply(self, ctx: Context, code: int, reason: str, headers: str = "", body: str = "") -> int:
         """Answer without state: 1, or -1 if it could not be sent. An ACK is never answered, and that is well."""
@@ -78,8 +78,6 @@ class AckFilter(Guard):
         self.module = module
 
     def takes(self, ctx: Context) -> bool:
-        if ctx.message.method != "ACK":
-            return False
         tag = ctx.message.to_tag()
         try:
             if not tag or tag != answer.local_tag(ctx):

@@ -165,17 +165,21 @@ class Tm(Module, Taker, TmApi):
         """Send the request on, to all branches; flags: no-auto-477, no-dns-failover, pass-reason-hdr, allow-no-cancel.
 
         1, also for a retransmission (answered again) and for a request that was answered 4xx or 5xx here because it
-        could not be sent; -1 internal, -2 bad message, -3 no destination, -4 bad address, -6 not sent.
+        could not be sent; -1 for a message that makes no transaction, -3 no destination, -4 bad address, -6 not sent.
         """
         bits = 0
         hop: Hop | None = None
-        for argument in (flags, outbound_proxy):
-            if isinstance(argument, Hop):
-                hop = argument
-            elif argument is not None:
-                bits |= argument
+        if flags is not None or outbound_proxy is not None:
+            for argument in (flags, outbound_proxy):
+                if isinstance(argument, Hop):
+                    hop = argument
+                elif argument is not None:
+                    bits |= argument
         work = self.requests.relay(ctx, bits, hop)
-        return work if isinstance(work, int) else await driving.drive(work)
+        if isinstance(work, int):
+            return work
+        waiting = work.step(None)
+        return work.end() if waiting is None else await driving.drive(work, waiting)
 
     @function("t_replicate", routes=Route.REQUEST | Route.FAILURE)
     async def replicate(self, ctx: Context, uri: str, flags: Annotated[RelayFlags, relay_flags] = NO_FLAGS) -> int:

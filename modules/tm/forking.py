@@ -47,6 +47,9 @@ CODES: Final[dict[int, int]] = {
 
 MOST_BRANCHES: Final = 96  # of one transaction, over all its t_relays
 
+# What `relay_at_once` answers besides 0 (sent) and SEND_FAILED: it takes a Relay.
+WANTS_RELAY: Final = -1
+
 ROUTE: Final = 0
 ROUTED: Final = 1
 ASKED: Final = 2
@@ -220,6 +223,45 @@ class Relay:
             transaction.forwarded = True
             transaction.flags = self.ctx.flags
         return sent
+
+
+def relay_at_once(transaction: Transaction, ctx: Context, hop: Hop | None) -> int:
+    """What nearly every t_relay is, a `Relay` in one go: one branch without a route of its own, to a known target.
+
+    0 when it is out, SEND_FAILED when nothing took it, WANTS_RELAY (and nothing has changed) for all else.
+    """
+    index = len(transaction.clients)
+    if (
+        ctx.branches
+        or ctx.kind == FAILURE
+        or transaction.on_branch
+        or transaction.observers is not None
+        or index >= MOST_BRANCHES
+    ):
+        return WANTS_RELAY
+    branch = from_message(ctx)
+    try:
+        way = hop if hop is not None and not branch.dst else next_hop(branch)
+    except SipError:
+        return WANTS_RELAY
+    proto = way.proto
+    if not proto and branch.socket is not None:
+        proto = branch.socket.proto
+    targets = ctx.services.resolver.known(way.host, way.port, proto)
+    if not targets:
+        return WANTS_RELAY
+    client = Client(transaction, branch, transaction.branch_id(index), index, transaction.invite)
+    if len(targets) > 1 and not transaction.no_failover:
+        client.targets = targets
+    client.target = -1
+    if not next_target(client, targets, ctx, ctx.edits):
+        return WANTS_RELAY
+    transaction.clients.append(client)
+    if not send_first(client, ctx, ctx.edits):
+        return SEND_FAILED
+    transaction.forwarded = True
+    transaction.flags = ctx.flags
+    return 0
 
 
 def never_sent(work: Relay) -> None:

@@ -22,9 +22,11 @@ from .forking import (
     NO_DESTINATION,
     NO_DNS_FAILOVER,
     PASS_REASON,
+    WANTS_RELAY,
     Relay,
     excuse,
     never_sent,
+    relay_at_once,
 )  # fmt: skip
 from .keys import complete
 from .replies import Replies
@@ -99,13 +101,7 @@ class RelayWork(Work):
             return CODES[error]
         if relay.send():
             return 1
-        if self.fresh:
-            if not self.flags & NO_AUTO_477:
-                code, reason = excuse(relay.error)
-                if requests.replies.serving.reply(transaction, self.ctx, code, reason) > 0:
-                    return 1
-            self.ctx.when_ended(requests.unanswered)
-        return CODES[relay.error]
+        return requests.not_sent(transaction, self.ctx, self.flags, self.fresh, relay.error)
 
 
 @final
@@ -272,7 +268,20 @@ class Requests:
         error = self.refusal(transaction, ctx)
         if error:
             return CODES[error]
-        return RelayWork(self, transaction, ctx, flags, fresh, hop)
+        error = relay_at_once(transaction, ctx, hop)
+        if error == WANTS_RELAY:
+            return RelayWork(self, transaction, ctx, flags, fresh, hop)
+        return self.not_sent(transaction, ctx, flags, fresh, error) if error else 1
+
+    def not_sent(self, transaction: Transaction, ctx: Context, flags: int, fresh: bool, error: int) -> int:
+        """No branch went out: t_relay's code. A transaction that was made for it is answered, if that is wanted."""
+        if fresh:
+            if not flags & NO_AUTO_477:
+                code, reason = excuse(error)
+                if self.replies.serving.reply(transaction, ctx, code, reason) > 0:
+                    return 1
+            ctx.when_ended(self.unanswered)
+        return CODES[error]
 
     def refusal(self, transaction: Transaction, ctx: Context) -> int:
         """Why no branch may begin: NO_DESTINATION, or 0. Cancelled before the first branch: 487."""

@@ -27,7 +27,7 @@ def reply_peer(ctx: Context) -> Peer:
     """Where a reply to the request `ctx.message` goes."""
     source = ctx.source
     facts = ctx.message.via
-    if facts is not None and facts.port == source.port and facts.host == source.host:
+    if facts is not None and (facts.asks or (facts.port == source.port and facts.host == source.host)):
         return source
     if source.proto in RELIABLE or names_source(ctx.message, source):
         return source

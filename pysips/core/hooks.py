@@ -51,6 +51,7 @@ class Hooks:
 
     def __init__(self) -> None:
         self.guards: list[Guard] = []
+        self.ack_guards: list[Guard] = []  # those that look at ACKs only, which spares all other requests the call
         self.takers: list[Taker] = []
         self.asyncs: Any = None  # modules/tm's runner of async(), if loaded
 

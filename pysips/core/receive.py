@@ -161,7 +161,8 @@ class Door(Receiver):
             return
         if self.runs.requests and self.is_waiting(ctx):
             return
-        for guard in self.program.hooks.guards:
+        hooks = self.program.hooks
+        for guard in hooks.guards + hooks.ack_guards if ctx.message.method == "ACK" else hooks.guards:
             if guard.takes(ctx):
                 return
         if self.main is None:

@@ -45,8 +45,7 @@ def reply(
     call_id = kinds.find(CALL_ID, 1)
     cseq = kinds.find(CSEQ, 1)
     if (
-        marks
-        or message.odd
+        message.odd
         or FOLD in kinds
         or kinds.find(VIA, via + 1) >= 0
         or (180 <= status < 300 and RECORD_ROUTE in kinds)
@@ -56,11 +55,21 @@ def reply(
         return careful_reply(message, status, reason, to_tag, extra_headers, body, marks, after)
     end = starts[to + 1]
     tag = "\r\n" if not to_tag or message.to_tag() else ";tag=" + to_tag + "\r\n"
+    vias = text[starts[via] : starts[via + 1]] if not marks else marked(text, starts[via], starts[via + 1], marks)
     return (
-        f"SIP/2.0 {status} {reason}\r\n{text[starts[via] : starts[via + 1]]}{text[starts[to] : end - 2]}{tag}"
+        f"SIP/2.0 {status} {reason}\r\n{vias}{text[starts[to] : end - 2]}{tag}"
         f"{text[starts[from_] : starts[from_ + 1]]}{text[starts[call_id] : starts[call_id + 1]]}"
         f"{text[starts[cseq] : starts[cseq + 1]]}{extra_headers}Content-Length: {size(body)}\r\n{after}\r\n{body}"
     )
+
+
+def marked(text: str, a: int, b: int, marks: list[Edit]) -> str:
+    """text[a:b] with the marks, which stand in it in their order."""
+    out = ""
+    for start, end, new in marks:
+        out += text[a:start] + new
+        a = end
+    return out + text[a:b]
 
 
 def careful_reply(
@@ -83,12 +92,10 @@ def careful_reply(
         a = message.starts[k]
         b = message.starts[(message.last(k) if folds else k) + 1]
         if marks:
-            for start, end, new in marks:
-                out.append(text[a:start])
-                out.append(new)
-                a = end
+            line = marked(text, a, b, marks)
             marks = None
-        line = text[a:b]
+        else:
+            line = text[a:b]
         out.append(line if not message.odd else line.rstrip(BLANKS) + "\r\n")
         k = kinds.find(VIA, k + 1)
     if 180 <= status < 300:
@@ -139,11 +146,15 @@ def via_marks(message: Message, host: str, port: int, force: bool = False) -> li
     RFC 3581 section 4), `rport` gets its value where it stands. [] if nothing is to be said; raises SipError(400) if
     there is no Via that can be read.
     """
-    if not force:
-        via = message.via
-        if (via is not None and via.plain and via.host == host) or is_told(message, host):
-            return []
     text = message.text
+    via = message.via
+    if not force and ((via is not None and via.plain and via.host == host) or is_told(message, host)):
+        return []
+    if via is not None and via.asks:
+        end = text.find(";", message.starts[message.kinds.find(VIA, 1)])
+        at = text.find(";rport", end)
+        if at > 0 and text[end - 1] not in BLANKS:
+            return [(end, end, ";received=" + host), (at, at + 6, ";rport=" + str(port))]
     a, b = message.top_via_span()
     end = next_outside(text, ";", a, b, False)
     sent_by = end

@@ -91,16 +91,19 @@ class ViaFacts:
     sent_by  host and port as written, without blanks: what names the client beside the branch (section 17.2.3)
     host     as sockets want it; port: as written, or the default
     plain    no `rport`, `received` or `maddr` in it: the reply goes to host and port, and so it is told already
+    asks     a bare `;rport`, as phones send it, and neither `received` nor `maddr`
     """
 
-    __slots__ = ("host", "plain", "port", "sent_by")
+    __slots__ = ("asks", "host", "plain", "port", "sent_by")
 
     def __init__(self, via: Via) -> None:
         self.sent_by: str = via.host if via.port is None else via.host + ":" + str(via.port)
         self.host: str = bare(via.host)
         self.port: int = via.port or via.default_port
         params = ";" + via.params.lower()
-        self.plain: bool = "rport" not in params and "received" not in params and "maddr" not in params
+        told = "received" in params or "maddr" in params
+        self.plain: bool = "rport" not in params and not told
+        self.asks: bool = params.count("rport") == 1 and "rport" in via.params.split(";") and not told
 
 
 def parse_via(text: str) -> Via:

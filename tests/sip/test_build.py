@@ -4,6 +4,7 @@ from pysips.errors import SipError
 from pysips.sip.build import ack, cancel, reply, request, via_marks
 from pysips.sip.edits import Edits
 from pysips.sip.message import Message, read
+from pysips.sip.validate import check
 
 INVITE = """\
 INVITE sip:b@h SIP/2.0
@@ -189,3 +190,32 @@ def test_a_request_of_our_own() -> None:
         "CSeq: 10 MESSAGE\r\nCall-ID: c1\r\nMax-Forwards: 70\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\né"
     )
     assert request("OPTIONS", "sip:b", "f", "t", "c", 1).startswith("OPTIONS sip:b SIP/2.0\r\nTo: t\r\n")
+
+
+@pytest.mark.parametrize(
+    "via",
+    [
+        "SIP/2.0/UDP 10.0.0.1:5060;rport;branch=z9hG4bK1",
+        "SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1;rport",
+        "SIP/2.0/UDP 10.0.0.1 ;rport;branch=z9hG4bK1",
+        "SIP/2.0/UDP 10.0.0.1; rport;branch=z9hG4bK1",
+        "SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1;RPORT",
+        "SIP/2.0/UDP 10.0.0.1;rport=5060;branch=z9hG4bK1",
+        "SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1;rport, SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK2;rport",
+    ],
+)
+def test_a_via_known_from_earlier_messages_is_marked_as_one_seen_for_the_first_time(via: str) -> None:
+    text = (
+        f"OPTIONS sip:b@h SIP/2.0\r\nVia: {via}\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\n"
+        "CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
+    fresh, known = read(text), read(text)
+    check(read(text))
+    check(known)
+    assert known.via is not None
+    for host in ("10.0.0.1", "10.9.9.9"):
+        marks = via_marks(known, host, 777)
+        assert marks == via_marks(fresh, host, 777)
+        assert reply(known, 200, "OK", "t", marks=marks) == reply(fresh, 200, "OK", "t", marks=marks)
+        assert f";received={host}" in reply(known, 200, "OK", "t", marks=marks)
+        assert ";rport=777" in reply(known, 200, "OK", "t", marks=marks)
