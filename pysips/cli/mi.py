@@ -25,6 +25,15 @@ FIFOS = (
     "/var/run/opensips/opensips_fifo",
 )
 
+# Commands whose parameter at this place is a list: what stands there and behind it becomes that list.
+STATISTICS = ("statistics", 0)
+LISTS = {
+    "get_statistics": STATISTICS, "statistics:get": STATISTICS,
+    "list_statistics": STATISTICS, "statistics:list": STATISTICS,
+    "reset_statistics": STATISTICS, "statistics:reset": STATISTICS,
+    "raise_event": ("params", 1), "evi:raise": ("params", 1),
+}  # fmt: skip
+
 
 class MiFailed(PysipsError):
     """The command could not be asked, or the server refused it."""
@@ -105,8 +114,11 @@ def read(reader: int, limit: float) -> dict[str, Any]:
     raise MiFailed(f"no answer within {limit:g} s")
 
 
-def params_of(words: Sequence[str]) -> dict[str, Any] | list[Any]:
-    """`name=value ...` by name, anything else in order; `name:=JSON` and JSON lists carry other types than text."""
+def params_of(words: Sequence[str], method: str = "") -> dict[str, Any] | list[Any]:
+    """`name=value ...` by name, anything else in order; `name:=JSON` and JSON lists carry other types than text.
+
+    Where the command takes a list, plain words are enough.
+    """
     named: dict[str, Any] = {}
     ordered: list[Any] = []
     for word in words:
@@ -119,6 +131,11 @@ def params_of(words: Sequence[str]) -> dict[str, Any] | list[Any]:
             ordered.append(parsed(word) if word.startswith("[") else word)
     if named and ordered:
         raise click.UsageError("give all parameters by name, or none")
+    name, at = LISTS.get(method, ("", 0))
+    if isinstance(named.get(name), str):
+        named[name] = [named[name]]
+    if name and len(ordered) > at and not isinstance(ordered[at], list):
+        ordered[at:] = [ordered[at:]]
     return named or ordered
 
 
@@ -150,7 +167,7 @@ def command(fifo: str | None, reply_dir: str, timeout: float, method: str, words
 
     PARAMETERs are values in order or name=value; name:=JSON carries a number, list or object.
     """
-    answer = ask(find_fifo(fifo), Path(reply_dir), method, params_of(words), timeout)
+    answer = ask(find_fifo(fifo), Path(reply_dir), method, params_of(words, method), timeout)
     click.echo(answer if isinstance(answer, str) else json.dumps(answer, indent=4, ensure_ascii=False))
     return 0
 

@@ -113,3 +113,13 @@ def test_words_become_parameters(words: list[str], params: object) -> None:
 def test_names_and_order_do_not_mix() -> None:
     with pytest.raises(click.UsageError):
         params_of(["location", "aor=alice"])
+
+
+def test_plain_words_are_a_list_where_the_command_takes_one() -> None:
+    assert params_of(["core:", "rcv_requests"], "get_statistics") == [["core:", "rcv_requests"]]
+    assert params_of(["statistics=core:"], "statistics:get") == {"statistics": ["core:"]}
+    assert params_of(['["core:"]'], "get_statistics") == [["core:"]]
+    assert params_of(["E_NEWS", "1", "2"], "raise_event") == ["E_NEWS", ["1", "2"]]
+    assert params_of(["E_NEWS"], "raise_event") == ["E_NEWS"]
+    assert params_of([], "list_statistics") == []
+    assert params_of(["a", "b"], "ul_show_contact") == ["a", "b"]
