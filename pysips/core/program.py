@@ -175,8 +175,8 @@ class Program:
         return 1
 
     def tell_failure(self, problem: BaseException, what: str) -> None:
-        """Log an exception once in a while, with the script's own lines in its traceback."""
-        if log.limited("core:failure", QUIET_SECONDS):
+        """Log an exception once in a while for each place of the script, with the script's lines in its traceback."""
+        if log.limited("core:failure at " + place_of(problem), QUIET_SECONDS):
             log.error("core:program", what + ":")
             for line in "".join(traceback.format_exception(problem)).rstrip().split("\n"):
                 log.error("core:program", line)
@@ -188,6 +188,18 @@ class Program:
         except Exception as problem:
             _logged(ctx, problem)
             then(ctx, -1)
+
+
+def place_of(problem: BaseException) -> str:
+    """FILE:LINE of the script that an exception came out of, as deep as the script reaches; "" if it was in none."""
+    place = ""
+    frame = problem.__traceback__
+    while frame is not None:
+        file = frame.tb_frame.f_code.co_filename
+        if not file.endswith(".py"):
+            place = file + ":" + str(frame.tb_lineno)
+        frame = frame.tb_next
+    return place
 
 
 def _nothing(ctx: Context, code: int) -> None:
