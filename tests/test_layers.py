@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.checkout
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = ["errors", "sip", "script", "core", "net", "runtime", "cli"]
 BELOW_MODULES = {"errors", "sip", "core"}

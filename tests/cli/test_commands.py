@@ -97,6 +97,7 @@ def test_show_prints_the_python_of_a_route(good: str, capsys: pytest.CaptureFixt
     assert "483" in said
 
 
+@pytest.mark.checkout
 @pytest.mark.parametrize(
     ("name", "file", "what"),
     [

@@ -14,6 +14,7 @@ SOURCES = [path for folder in ("pysips", "modules") for path in (ROOT / folder).
 READ = re.compile(r'(?:(?:globals|known|settings)\[|known\(|setting\()"(\w+)"')
 
 
+@pytest.mark.checkout
 def test_every_global_that_has_a_meaning_is_read_and_no_other() -> None:
     read = {name for path in SOURCES for name in READ.findall(path.read_text("utf-8"))}
     used = {name for name, known in KNOWN.items() if not known.ignored and not known.later}
