@@ -4,7 +4,8 @@ Facts:
 - only the branches of the newest t_relay compete: a failure_route has dealt with the older ones; a 6xx wins at once;
 - routes of one transaction run one after the other: what comes while one waits is kept in order;
 - a repeated reply is absorbed here (section 17.1), a repeated negative one acknowledged again;
-- a branch that gives up counts as 408; what it says later is acknowledged here and goes no further.
+- a branch that gives up counts as 408; what it says later is acknowledged here and goes no further, but for a 2xx
+  that comes when the final reply is out: the callee has a call, and its caller must know (section 16.7 step 5).
 """
 
 from typing import TYPE_CHECKING, Final, final
@@ -207,9 +208,12 @@ class Replies(Machine):
             client.wait = settings.t2
 
     def success(self, transaction: Transaction, client: Client, ctx: Context) -> None:
-        """2xx: goes up at once, also a second one of an INVITE; the other branches are cancelled."""
+        """2xx: goes up at once, also a second one of an INVITE, or one that crosses our CANCEL after the final reply.
+
+        The first one has the other branches cancelled.
+        """
         if transaction.status >= 200:
-            if transaction.invite and client.status < 300 and not transaction.local:
+            if transaction.invite and not transaction.local:
                 client.status = ctx.message.status
                 self.serving.up(transaction, client, ctx)
                 if transaction.multi_200:

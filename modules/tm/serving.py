@@ -42,10 +42,15 @@ class Serving:
         self.peek_route: str = ""
 
     def up(self, transaction: Transaction, client: Client, ctx: Context) -> int:
-        """Send a reply from downstream to the client: without our Via, with the script's edits. The status sent."""
+        """Send a reply from downstream to the client: without our Via, with the script's edits. The status sent.
+
+        A 2xx after a negative reply goes by: what is repeated until the ACK, and whose it is, stay as they are.
+        """
         message = ctx.message
         status = message.status
-        transaction.relayed = client.index
+        late = transaction.status >= 300
+        if not late:
+            transaction.relayed = client.index
         observers = transaction.observers
         peer = transaction.peer
         if peer is None or transaction.local:
@@ -69,9 +74,10 @@ class Serving:
             data = edits.write(text)
         else:
             data = (text[:a] + text[b:]).encode("utf-8", "surrogateescape")
-        transaction.status = status
-        transaction.last = data
-        transaction.step(sent(status))
+        if not late:
+            transaction.status = status
+            transaction.last = data
+            transaction.step(sent(status))
         self.table.services.network.send(data, peer)
         self.stats.relayed_replies.inc()
         if observers is not None and not is_repeated(transaction, message):

@@ -135,3 +135,26 @@ def test_without_restart_the_first_ring_counts() -> None:
     bob.answered(came, 180)
     story.after(3)
     assert 408 in alice.heard_all()
+
+
+def test_a_2xx_that_crosses_our_own_cancel_still_reaches_the_caller() -> None:
+    """It rang too long and the caller has its 408; but the callee has answered (RFC 3261 section 16.7 step 5)."""
+    story = Story('modparam("tm", "fr_inv_timeout", 2)\n' + SCRIPT, "sl tm")
+    alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
+    asked = invite()
+    alice.said(asked)
+    to_bob = bob.heard("INVITE")
+    bob.answered(to_bob, 180)
+    story.after(2.1)
+    assert [alice.heard(status).status for status in (100, 180)] == [100, 180]
+    refused = alice.heard(408)
+    bob.heard("CANCEL")
+    bob.answered(to_bob, 200, tag="late")
+    assert alice.heard(200).to_tag() == "late"
+    story.after(1.0)
+    assert set(alice.heard_all()) == {408}, "until its ACK comes"
+    alice.said(ack(asked, refused))
+    story.after(3.0)
+    alice.heard_nothing()
+    bob.answered(to_bob, 200, tag="late")
+    alice.heard(200)
