@@ -36,6 +36,7 @@ class Registry:
         self.services = services
         self.statistics = statistics
         self.loaded: dict[str, Module] = {}
+        self.refused: set[str] = set()
         self.declared: dict[str, Declarations] = {}
         self.functions: dict[str, FunctionSpec] = {}
         self.variables: dict[str, VariableSpec] = {}
@@ -56,7 +57,11 @@ class Registry:
         """Load a module by its plain name ("tm"); raises ModuleError when it is not there or loaded already."""
         if name in self.loaded:
             raise ModuleError(f'module "{name}" is loaded twice')
-        return self.add(name, find_class(name)())
+        try:
+            return self.add(name, find_class(name)())
+        except ModuleError:
+            self.refused.add(name)
+            raise
 
     def add(self, name: str, module: Module) -> Module:
         """Take a module in: defaults on the instance, its names into the catalogue."""
@@ -83,11 +88,12 @@ class Registry:
         """`modparam("a|b", "name", value)`: pattern is a POSIX ERE over the loaded modules' names.
 
         Answers what is to be said of parameters without meaning here, one sentence for each module.
-        Raises ModuleError, with a cure in its text, for no match, an unknown parameter, a wrong type or range.
+        Raises ModuleError, with a cure in its text, for no match, an unknown parameter, a wrong type or range. For a
+        module that was refused its loadmodule has said enough.
         """
         matcher = re.compile(f"^({pattern})$", re.IGNORECASE)
         matching = [module for module in self.loaded if module != "core" and matcher.match(module)]
-        if not matching:
+        if not matching and not any(matcher.match(name) for name in self.refused):
             raise ModuleError(f'no loaded module matches "{pattern}": loadmodule must stand above modparam')
         return [remark for module in matching if (remark := self._set_one(module, name, value))]
 

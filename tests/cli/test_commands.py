@@ -53,6 +53,18 @@ def test_a_bad_script_is_255_with_every_problem(bad: str, words: list[str], caps
     assert "bad config file (2 errors)" in said
 
 
+def test_a_module_that_is_not_there_is_complained_of_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "more.cfg"
+    more = 'loadmodule "rtpproxy.so"\nmodparam("rtpproxy", "rtpproxy_sock", "a")\nmodparam("rtpproxi", "x", 1)\nroute {'
+    path.write_text(GOOD.replace("route {", more, 1))
+    assert main(["-C", "-f", str(path)]) == 255
+    said = capsys.readouterr().err
+    assert 'module "rtpproxy" is known to OpenSIPS' in said
+    assert [line for line in said.splitlines() if "no loaded module matches" in line] == [
+        f'{path}:8:1: no loaded module matches "rtpproxi": loadmodule must stand above modparam'
+    ]
+
+
 def test_what_is_accepted_without_effect_is_noted_and_harms_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
