@@ -17,6 +17,7 @@ from .servers import HERE, SERVER_PORT
 HOST = "127.0.0.1"
 UAS_PORT, UAC_PORT = 5070, 5080
 ENVIRONMENT = {**os.environ, "TERM": "xterm"}
+ENTRY = re.compile(r"\d{4}-\d\d-\d\d\t[\d:.]+\t[\d.]+: ")  # where an entry of SIPp's error log begins, seldom on a line
 
 
 @dataclass
@@ -130,12 +131,19 @@ def errors(folder: Path, most: int = 3) -> list[tuple[str, int]]:
     """The kinds of error that SIPp logged, the commonest first."""
     kinds: Counter[str] = Counter()
     for path in folder.glob("*_errors.log"):
-        for line in path.read_text("ascii", "replace").splitlines():
-            if any(mark in line for mark in ("while expecting", "Aborting call", "timeout", "Discarding")):
-                kind = line.split("\t")[-1].split(", received")[0].split(" Call-Id ")[0]
-                kind = re.sub(r"\b\d+-\d+@[\d.]+|'[^']*@[^']*'", "ID", " ".join(kind.split())[-110:])
-                kinds[kind] += 1
+        for entry in ENTRY.split(path.read_text("ascii", "replace"))[1:]:
+            first = entry.split("\n", 1)[0].strip()
+            if any(mark in first for mark in ("while expecting", "Aborting call", "Discarding", "max retrans")):
+                kinds[kind_of(first)] += 1
     return kinds.most_common(most)
+
+
+def kind_of(entry: str) -> str:
+    """What happened, in words that many calls share: "INVITE while expecting ACK (step 4)"."""
+    found = re.search(r"while expecting '([^']+)' \(index (\d+)\), received '(?:SIP/2\.0 )?(\S+)", entry)
+    if found:
+        return f"{found[3]} while expecting {found[1]} (step {found[2]})"
+    return re.sub(r"\S*\d+-\d+@[\d.]+\S*", "ID", entry)[-110:]
 
 
 def response_times(folder: Path) -> dict[str, dict[str, float]]:
