@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pysips.errors import SipError
-from pysips.sip import grammar, validate
+from pysips.sip import grammar, proven, valid_values
 from pysips.sip.message import known_lengths, read
 from pysips.sip.uri import parse_uri
 from pysips.sip.validate import check
@@ -41,18 +41,18 @@ def changed(old: str, new: str) -> str:
 
 
 def forget() -> None:
-    for proven in (
-        validate.proven_kinds,
-        validate.proven_methods,
-        validate.proven_uris,
-        validate.proven_cseqs,
-        validate.proven_hops,
+    for known in (
+        proven.proven_kinds,
+        proven.proven_methods,
+        proven.proven_uris,
+        proven.proven_cseqs,
+        proven.proven_hops,
         known_lengths,
-        validate.proven_vias,
-        validate.proven_addresses,
-        validate.proven_contacts,
+        proven.proven_vias,
+        proven.proven_addresses,
+        proven.proven_contacts,
     ):
-        proven.clear()
+        known.clear()
 
 
 FINE = [
@@ -180,11 +180,11 @@ def test_replies_are_checked_too() -> None:
 
 
 def test_what_is_remembered_has_a_limit() -> None:
-    for i in range(validate.MOST_PROVEN + 10):
-        validate.remember(validate.proven_uris, f"sip:{i}@h")
-    assert len(validate.proven_uris) <= validate.MOST_PROVEN
-    validate.remember(validate.proven_uris, "x" * 1000)
-    assert "x" * 1000 not in validate.proven_uris
+    for i in range(proven.MOST_PROVEN + 10):
+        proven.remember(proven.proven_uris, f"sip:{i}@h")
+    assert len(proven.proven_uris) <= proven.MOST_PROVEN
+    proven.remember(proven.proven_uris, "x" * 1000)
+    assert "x" * 1000 not in proven.proven_uris
 
 
 PLACES = st.integers(0, len(GOOD) - 1)
@@ -243,8 +243,8 @@ def test_the_largest_datagrams_are_judged_in_a_moment(line: str) -> None:
 @settings(max_examples=200)
 @given(st.from_regex(grammar.PLAIN_CONTACT, fullmatch=True))
 def test_what_is_plain_passes_the_careful_look(value: str) -> None:
-    if len(value) < validate.LONGEST_PROVEN:
-        assert not validate.check_contact(value)
+    if len(value) < proven.LONGEST_PROVEN:
+        assert not valid_values.check_contact(value)
 
 
 @settings(max_examples=200)
