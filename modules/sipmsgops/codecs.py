@@ -25,7 +25,7 @@ STATIC: Final = {
 }  # fmt: skip
 RTPMAP: Final = re.compile(r"a=rtpmap:(\S+) +([^/\s]+)(?:/(\d+))?")
 FORMAT: Final = re.compile(r"a=(?:rtpmap|fmtp|rtcp-fb|framesize|imageattr):(\S+)(?: |$)")
-LINKED: Final = re.compile(r"a=fmtp:(\S+) +(?:.*;\s*)?apt=(\d+)(?:;|\s|$)")
+LINKED: Final = re.compile(r"a=fmtp:(\S++) ++(?:.*;\s*+)?apt=(\d++)(?:;|\s|$)")
 
 Wanted = Callable[[str, str], bool]  # (codec's name as written, clock rate) → whether it is meant
 

@@ -1,6 +1,5 @@
 """{uri.…}, {nameaddr.…} and {via.…}: the parts of what stands in SIP headers."""
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -17,7 +16,6 @@ from .transform_lists import find, pairs
 
 SCHEMES: Final = ("sip", "sips", "tel")
 SERVICE: Final = ("urn:service:", "urn:nena:service:")
-COMMENT: Final = re.compile(r"\s*\(([^()]*)\)\s*$")
 SHORTEST_VIA: Final = 3
 
 
@@ -134,10 +132,19 @@ def via_of(text: str) -> tuple[Via, str]:
     try:
         a, b = list_spans(text, 0, len(text))[0]
         value = text[a:b]
-        comment = COMMENT.search(value)
-        return parse_via(value[: comment.start()] if comment else value), comment[1] if comment else ""
+        value, comment = without_comment(value)
+        return parse_via(value), comment
     except (SipError, IndexError):
         raise ValueError("no Via") from None
+
+
+def without_comment(value: str) -> tuple[str, str]:
+    """A value without the `(comment)` at its end, and the comment."""
+    whole = value.rstrip()
+    start = whole.rfind("(")
+    if start < 0 or whole.find(")", start) != len(whole) - 1:
+        return value, ""
+    return whole[:start].rstrip(), whole[start + 1 : -1]
 
 
 def via_part(name: str, part: Callable[[Via, str], str | int | None]) -> TransformSpec:
