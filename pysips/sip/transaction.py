@@ -172,9 +172,19 @@ class Machine:
         self.timing = timing
         self.reliable = reliable
 
+    def step(self, what: int, now: float) -> int:
+        """Take the arrow for `what`; what is to be done, as bits. Each machine has its own."""
+        raise NotImplementedError
+
     def ends_by(self) -> int:
         """What it means that `end_at` has come."""
         return LINGERED
+
+    def fire(self, now: float) -> int:
+        """The time `due` has come: take the arrow of the timer that ran out."""
+        if self.end_at and self.end_at <= now:
+            return self.step(self.ends_by(), now)
+        return self.step(REPEAT, now) if self.repeat_at and self.repeat_at <= now else NOTHING
 
     def set_timers(self, repeat_at: float, end_at: float) -> None:
         """Wait until these times; 0.0 for never."""
@@ -206,7 +216,6 @@ class InviteServer(Machine):
         return TIME_OUT if self.state == COMPLETED else LINGERED
 
     def step(self, what: int, now: float) -> int:
-        """Take the arrow for `what`; what is to be done, as bits."""
         arrow = INVITE_SERVER_TABLE[self.state * EVENTS + what]
         if arrow < 0:
             return NOTHING
@@ -227,12 +236,6 @@ class InviteServer(Machine):
             self.repeat(min(2 * self.interval, timing.t2), now)
         return arrow & 255
 
-    def fire(self, now: float) -> int:
-        """The time `due` has come: take the arrow of the timer that ran out."""
-        if self.end_at and self.end_at <= now:
-            return self.step(self.ends_by(), now)
-        return self.step(REPEAT, now) if self.repeat_at and self.repeat_at <= now else NOTHING
-
 
 @final
 class NonInviteServer(Machine):
@@ -241,7 +244,6 @@ class NonInviteServer(Machine):
     __slots__ = ()
 
     def step(self, what: int, now: float) -> int:
-        """Take the arrow for `what`; what is to be done, as bits."""
         arrow = NON_INVITE_SERVER_TABLE[self.state * EVENTS + what]
         if arrow < 0:
             return NOTHING
@@ -253,10 +255,6 @@ class NonInviteServer(Machine):
             else:
                 self.set_timers(0.0, 0.0)
         return arrow & 255
-
-    def fire(self, now: float) -> int:
-        """The time `due` has come: take the arrow of the timer that ran out."""
-        return self.step(LINGERED, now) if self.end_at and self.end_at <= now else NOTHING
 
 
 @final
@@ -274,7 +272,6 @@ class InviteClient(Machine):
         return TIME_OUT if self.state <= PROCEEDING else LINGERED
 
     def step(self, what: int, now: float) -> int:
-        """Take the arrow for `what`; what is to be done, as bits."""
         arrow = INVITE_CLIENT_TABLE[self.state * EVENTS + what]
         if arrow < 0:
             return NOTHING
@@ -299,12 +296,6 @@ class InviteClient(Machine):
         if self.state == PROCEEDING:
             self.set_timers(0.0, now + self.timing.c)
 
-    def fire(self, now: float) -> int:
-        """The time `due` has come: take the arrow of the timer that ran out."""
-        if self.end_at and self.end_at <= now:
-            return self.step(self.ends_by(), now)
-        return self.step(REPEAT, now) if self.repeat_at and self.repeat_at <= now else NOTHING
-
 
 @final
 class NonInviteClient(Machine):
@@ -321,7 +312,6 @@ class NonInviteClient(Machine):
         return TIME_OUT if self.state <= PROCEEDING else LINGERED
 
     def step(self, what: int, now: float) -> int:
-        """Take the arrow for `what`; what is to be done, as bits."""
         arrow = NON_INVITE_CLIENT_TABLE[self.state * EVENTS + what]
         if arrow < 0:
             return NOTHING
@@ -336,9 +326,3 @@ class NonInviteClient(Machine):
         elif what == REPEAT:  # E doubles up to T2; in Proceeding it is T2
             self.repeat(timing.t2 if state == PROCEEDING else min(2 * self.interval, timing.t2), now)
         return arrow & 255
-
-    def fire(self, now: float) -> int:
-        """The time `due` has come: take the arrow of the timer that ran out."""
-        if self.end_at and self.end_at <= now:
-            return self.step(self.ends_by(), now)
-        return self.step(REPEAT, now) if self.repeat_at and self.repeat_at <= now else NOTHING
