@@ -2,25 +2,14 @@
 
 import pytest
 
-from pysips.core.services import Clock, Services
+from pysips.core.services import Services
 from pysips.core.stats import Statistics
 from pysips.modules.usrloc.contacts import Location
 from pysips.modules.usrloc.expiry import SLICE, Expiry
 from pysips.modules.usrloc.records import Contact
 from pysips.testing.tables import MemoryTable
 
-NOW = 1_700_000_000
-
-
-class MovingClock(Clock):
-    def __init__(self) -> None:
-        self.at = NOW
-
-    def now(self) -> float:
-        return float(self.at - NOW)
-
-    def time(self) -> float:
-        return float(self.at)
+from .clock import NOW, MovingClock
 
 
 class Table:

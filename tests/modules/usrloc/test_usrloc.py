@@ -10,25 +10,14 @@ from pysips.core.events import Events
 from pysips.core.exports import MiError, Var
 from pysips.core.program import Program
 from pysips.core.registry import Registry
-from pysips.core.services import Clock, Services, Socket
+from pysips.core.services import Services, Socket
 from pysips.core.stats import Statistics
 from pysips.errors import BadName, ModuleError
 from pysips.modules.usrloc.records import Contact
 from pysips.testing.fakes import FakeOffload
 from pysips.testing.tables import MemoryTable
 
-NOW = 1_700_000_000
-
-
-class MovingClock(Clock):
-    def __init__(self) -> None:
-        self.at = NOW
-
-    def now(self) -> float:
-        return float(self.at - NOW)
-
-    def time(self) -> float:
-        return float(self.at)
+from .clock import NOW, MovingClock
 
 
 class FakeProgram:
