@@ -15,8 +15,6 @@ NUMBERS: Final = {str(number): number for number in range(ALERT, DBG + 1)}
 DEFAULT_BUFFER: Final = 4096
 
 Text = Annotated[str, NoExpand]
-Plain = Annotated[int | str, NoExpand]
-MaybeText = Annotated[str | None, NoExpand]
 
 
 class LogFunctions(Module):

@@ -199,6 +199,10 @@ class Door(Receiver):
         counter = self.stats.refused.get(problem.status)
         if counter is not None:
             counter.inc()
+        if "URI" in problem.reason:
+            self.stats.bad_uris.inc()
+        elif problem.status == 400:
+            self.stats.bad_msg_hdr.inc()
         self.say("refused", ctx.source, f"request refused with {problem.status} {problem.reason}")
         route = self.program.routes.get(("error_route", ""))
         if route is not None and problem.status == 400:

@@ -3,8 +3,6 @@
 from pysips.sip import build
 from pysips.sip.message import Message, read
 
-SERVER = "10.0.0.9:5060"
-
 
 def request(
     method: str, uri: str = "sip:bob@example.com", *, via: str = "10.0.0.1:5060", branch: str = "z9hG4bK-1",

@@ -38,6 +38,21 @@ def test_a_refused_request_is_counted_under_its_status() -> None:
     assert {one.name: one.value() for one in story.program.statistics.select("refused:") if one.value()} == {"505": 1}
 
 
+def test_bad_uris_and_bad_headers_are_counted_apart() -> None:
+    story = Story(OK, modules="sl", head="strict_parsing=yes\n" + HEAD.replace("strict_parsing=no\n", ""))
+    alice = story.party("10.0.0.1")
+    bad = {
+        "400": ("From: <sip:alice", "From: <sip:a lice"),
+        "400 Bad Max": (": 70", ": x"),
+        "505": ("SIP/2.0", "SIP/9"),
+    }
+    for status, (old, new) in bad.items():
+        alice.said(request("OPTIONS").replace(old, new, 1))
+        alice.heard(int(status[:3]))
+    stats = story.program.core_stats
+    assert (stats.bad_uris.get(), stats.bad_msg_hdr.get(), stats.err_requests.get()) == (1, 1, 3)
+
+
 def test_auto_aliases_are_the_names_that_the_system_knows_the_sockets_by() -> None:
     head = HEAD.replace("10.0.0.9", "127.0.0.1")
     assert not Story(OK, modules="sl", head=head).program.is_myself("localhost", 5060)
