@@ -1,5 +1,7 @@
 """The events that usrloc raises (OpenSIPS usrloc manual, "Exported Events")."""
 
+from typing import final
+
 from pysips.core.events import Event
 
 from .contacts import INSERTED, UPDATED, Domain, Follower
@@ -12,17 +14,20 @@ CONTACT_PARAMETERS = (
 )  # fmt: skip
 
 
+@final
 class Raiser(Follower):
     """Raises them. Nothing is made for an event that nobody listens to."""
+
+    __slots__ = ("aor_delete", "aor_insert", "contact_delete", "contact_insert", "contact_update")
 
     def __init__(
         self, aor_insert: Event, aor_delete: Event, contact_insert: Event, contact_update: Event, contact_delete: Event
     ) -> None:
-        self.aor_insert = aor_insert
-        self.aor_delete = aor_delete
-        self.contact_insert = contact_insert
-        self.contact_update = contact_update
-        self.contact_delete = contact_delete
+        self.aor_insert: Event = aor_insert
+        self.aor_delete: Event = aor_delete
+        self.contact_insert: Event = contact_insert
+        self.contact_update: Event = contact_update
+        self.contact_delete: Event = contact_delete
 
     def aor_inserted(self, domain: Domain, aor: str) -> None:
         if self.aor_insert.wanted():

@@ -16,7 +16,7 @@ Facts, each from an experiment (house rule 9.4):
 import os
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, final
 
 import lmdb
 
@@ -49,13 +49,13 @@ def after_kind(kind: bytes) -> bytes:
     return bytes((kind[0] + 1,))
 
 
-def open_environment(folder: Path, create: bool) -> Any:
-    """Open the file. A limit on address space (`ulimit -v`) makes do with a smaller map, the same in each process.
+def open_environment(folder: Path, create: bool, sizes: tuple[int, ...] = MAP_SIZES) -> Any:
+    """Open the file with the first of these sizes that can be had; raises NoTables.
 
-    Raises NoTables.
+    A limit on address space (`ulimit -v`) makes do with a smaller map, the same in each process.
     """
     problem: Exception | None = None
-    for size in MAP_SIZES:
+    for size in sizes:
         try:
             return lmdb.open(
                 str(folder / FILE), map_size=size, subdir=False, create=create, max_dbs=0, max_readers=MAX_READERS,
@@ -83,12 +83,15 @@ def remove(folder: Path) -> None:
         file.unlink(missing_ok=True)
 
 
+@final
 class LmdbTransaction(Transaction):
     """A write transaction; see `core.services.Transaction`."""
 
+    __slots__ = ("raw", "tables")
+
     def __init__(self, tables: "LmdbTables", raw: Any) -> None:
-        self.tables = tables
-        self.raw = raw
+        self.tables: LmdbTables = tables
+        self.raw: Any = raw
 
     def get(self, kind: bytes, key: bytes) -> bytes | None:
         found: bytes | None = self.raw.get(stored(kind, key))
@@ -118,12 +121,15 @@ class LmdbTransaction(Transaction):
         self.raw.abort()
 
 
+@final
 class LmdbTables(Tables):
     """The shared tables of one process. `refused`: counts the records that found no room."""
 
-    def __init__(self, folder: Path, refused: Counter) -> None:
-        self.environment = open_environment(folder, create=False)
-        self.refused = refused
+    __slots__ = ("environment", "refused")
+
+    def __init__(self, folder: Path, refused: Counter, sizes: tuple[int, ...] = MAP_SIZES) -> None:
+        self.environment: Any = open_environment(folder, False, sizes)
+        self.refused: Counter = refused
 
     def get(self, kind: bytes, key: bytes) -> bytes | None:
         with self.environment.begin() as transaction:

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from pysips.core.services import TablesFull
 from pysips.core.stats import Statistics
-from pysips.runtime import tables
-from pysips.runtime.tables import AT_ONCE, LmdbTables, NoTables, make, stored
+from pysips.runtime.tables import AT_ONCE, FILE, LmdbTables, NoTables, make, stored
 
 KIND = b"c"
 
@@ -192,12 +191,9 @@ def test_a_reader_killed_inside_a_transaction_is_tidied_away(folder: Path) -> No
     table.close()
 
 
-def test_a_full_map_is_a_500_and_counted_and_mends_itself(
-    folder: Path, table: LmdbTables, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_map_is_a_500_and_counted_and_mends_itself(folder: Path, table: LmdbTables) -> None:
     table.close()
-    monkeypatch.setattr(tables, "MAP_SIZES", (64 * 4096,))
-    small = open_table(folder)
+    small = LmdbTables(folder, Statistics().counter("tables", "refused"), (64 * 4096,))
     put = 0
     with pytest.raises(TablesFull) as refused:
         for put in range(1000):
@@ -265,6 +261,6 @@ def test_tables_that_are_not_there_are_said_so(tmp_path: Path) -> None:
 
 
 def test_the_file_is_small_and_private(folder: Path) -> None:
-    status = (folder / tables.FILE).stat()
+    status = (folder / FILE).stat()
     assert status.st_mode & 0o777 == 0o600
     assert status.st_blocks * 512 < 100_000
