@@ -306,7 +306,7 @@ def test_a_thousand_lines_take_less_than_half_a_second() -> None:
     text = "".join(routes) + "route[r54] { exit; }\n"
     assert text.count("\n") >= 1000
     taken = []
-    for _ in range(3):  # the least of three: other work on the machine only adds
+    for _ in range(5):  # the least of five: other work on the machine only adds
         parse.grammar.cache_clear()
         before = time.process_time()
         compiled(text)
