@@ -15,6 +15,7 @@ from pysips.errors import ModuleError
 from pysips.script.catalogue import FunctionSpec, Home, TransformSpec, VariableSpec
 from pysips.script.complaints import did_you_mean
 from pysips.script.known import home_of
+from pysips.script.regex import BadRegex, compile_ere
 
 from . import exports
 from .exports import Declarations, MiSpec, Module, Param, TimerSpec
@@ -91,9 +92,12 @@ class Registry:
         Raises ModuleError, with a cure in its text, for no match, an unknown parameter, a wrong type or range. For a
         module that was refused its loadmodule has said enough.
         """
-        matcher = re.compile(f"^({pattern})$", re.IGNORECASE)
-        matching = [module for module in self.loaded if module != "core" and matcher.match(module)]
-        if not matching and not any(matcher.match(name) for name in self.refused):
+        try:
+            matcher = compile_ere(f"^({pattern})$")
+        except BadRegex as problem:
+            raise ModuleError(f'"{pattern}" names no modules: {problem}') from None
+        matching = [module for module in self.loaded if module != "core" and matcher.matches(module)]
+        if not matching and not any(matcher.matches(name) for name in self.refused):
             raise ModuleError(f'no loaded module matches "{pattern}": loadmodule must stand above modparam')
         return [remark for module in matching if (remark := self._set_one(module, name, value))]
 

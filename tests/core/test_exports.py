@@ -114,6 +114,7 @@ def test_a_parameter_is_a_plain_attribute_with_its_default_until_it_is_set() -> 
         ("sample", "title", 2, "wants a string"),
         ("sample", "nothing", 2, 'Parameter "nothing" not found in module "sample"'),
         ("other", "most", 2, 'no loaded module matches "other"'),
+        ("a(", "most", 2, '"a(" names no modules'),
     ],
 )
 def test_a_wrong_parameter_is_refused_with_its_name(pattern: str, name: str, value: int | str, message: str) -> None:
