@@ -84,6 +84,7 @@ def serve(program: Program, options: Options, herald: daemon.Herald) -> int:
     finally:
         for file in files:
             file.remove()
+        daemon.clear_folder(server.folder)
 
 
 def build(program: Program, options: Options, root: str, who: tuple[int, int] | None) -> Server:

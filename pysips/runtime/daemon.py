@@ -186,14 +186,21 @@ class RunFolder:
 
     def __init__(self, file: str, sockets: list[Socket], root: str = "", owner: tuple[int, int] | None = None) -> None:
         name = server_name(file, sockets)
-        self.path = self.make(name, root, owner)
-        self.lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if owner is not None:
-            os.fchown(self.lock, *owner)
-        try:
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CannotStart(f"a server with this script and these sockets runs already ({self.path})") from None
+        while True:
+            self.path = self.make(name, root, owner)
+            try:
+                self.lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except FileNotFoundError:
+                continue  # a server that stopped meanwhile took the folder away
+            if owner is not None:
+                os.fchown(self.lock, *owner)
+            try:
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise CannotStart(f"a server with this script and these sockets runs already ({self.path})") from None
+            if os.fstat(self.lock).st_nlink:
+                return
+            os.close(self.lock)  # or the file
 
     def make(self, name: str, root: str, owner: tuple[int, int] | None) -> Path:
         problems = []
@@ -203,6 +210,17 @@ class RunFolder:
             except OSError as problem:
                 problems.append(f"{base}: {problem.strerror or problem}")
         raise CannotStart("no place for run-time files: " + "; ".join(problems))
+
+
+def clear_folder(path: Path) -> None:
+    """Take the run-time folder of a server that stops away, as far as its rights go; the lock is held until then."""
+    try:
+        for file in sorted(path.iterdir(), key=lambda file: file.name == "lock"):
+            file.unlink()
+        path.rmdir()
+    except OSError as problem:
+        if problem.errno not in (errno.ENOENT, errno.EACCES, errno.EPERM):
+            log.warn("daemon", f"cannot remove {path}: {problem.strerror}")
 
 
 def server_name(file: str, sockets: list[Socket]) -> str:

@@ -1,5 +1,6 @@
 """Around the server: pid files, users, the run-time folder and its lock."""
 
+import fcntl
 import os
 import resource
 from pathlib import Path
@@ -12,6 +13,7 @@ from pysips.runtime.daemon import (
     PidFile,
     RunFolder,
     alive,
+    clear_folder,
     identity,
     many_descriptors,
     private_folder,
@@ -89,6 +91,25 @@ def test_the_run_time_folder_is_private_and_locked(tmp_path: Path) -> None:
     os.close(first.lock)
     os.close(RunFolder("/etc/opensips.cfg", SOCKETS).lock)
     os.close(other.lock)
+
+
+def test_a_folder_taken_away_between_opening_and_locking_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = RunFolder("/etc/opensips.cfg", SOCKETS)
+    flock = fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        clear_folder(first.path)
+        os.close(first.lock)
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    second = RunFolder("/etc/opensips.cfg", SOCKETS)
+    assert os.path.samestat(os.fstat(second.lock), (second.path / "lock").stat())
+    clear_folder(second.path)
+    assert not second.path.exists()
+    clear_folder(second.path)
+    os.close(second.lock)
 
 
 def test_script_and_sockets_name_a_server() -> None:
