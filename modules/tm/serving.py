@@ -75,11 +75,13 @@ class Serving:
         else:
             data = (text[:a] + text[b:]).encode("utf-8", "surrogateescape")
         if not late:
+            if transaction.status < 200:
+                self.stats.completed(status)
             transaction.status = status
             transaction.last = data
             transaction.step(sent(status))
+        self.stats.relayed_replies.inc()  # before it is sent: who hears it may ask for the count at once
         self.table.services.network.send(data, peer)
-        self.stats.relayed_replies.inc()
         if observers is not None and not is_repeated(transaction, message):
             for observer in observers:
                 observer.answered(transaction, status, message)
@@ -102,6 +104,7 @@ class Serving:
         transaction.relayed = OURSELVES
         transaction.step(sent(code))
         self.stats.local_replies.inc()
+        self.stats.completed(code)
         if self.peek_route:
             self.peek(data, peer)
         went = self.table.services.network.send(data, peer)
@@ -130,7 +133,6 @@ class Serving:
             client.due = 0
         if transaction.state == TERMINATED:
             return
-        self.stats.completed(status)
         services = self.table.services
         settings = self.table.settings
         peer = transaction.peer
@@ -177,6 +179,7 @@ class Serving:
     def local_end(self, transaction: Transaction, status: int, message: Message | None) -> None:
         """A request of our own, or one that was replicated, has its final answer."""
         transaction.status = status
+        self.stats.completed(status)
         self.finish(transaction, status, False)
         if transaction.observers is not None:
             for observer in transaction.observers:
