@@ -7,12 +7,13 @@ from typing import Final
 from pysips.core.context import Context
 from pysips.core.head_edits import settle_length
 from pysips.core.log import log
-from pysips.core.services import UDP, bracketed
+from pysips.core.services import UDP
 from pysips.errors import SipError
 from pysips.sip.headers import CONTENT_TYPE
 from pysips.sip.parts import SDP, parts_of
 from pysips.sip.rewrite import is_one_line
 from pysips.sip.uri import Uri, is_plain, parse_host, parse_uri
+from pysips.sip.via import bracketed
 
 from .where import contacts_of
 

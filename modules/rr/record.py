@@ -12,8 +12,9 @@ Facts:
 from typing import Any, Final, final
 
 from pysips.core.context import Context
-from pysips.core.services import UDP, Socket, bracketed
+from pysips.core.services import UDP, Socket
 from pysips.sip.edits import Edits, Late
+from pysips.sip.via import bracketed
 
 HEADER: Final = "Record-Route: <sip:"
 STANDARD_PORT: Final = 5060

@@ -1,16 +1,12 @@
 """What names a transaction and a dialog (RFC 3261 section 17.2.3)."""
 
-from typing import Final
-
 from pysips.core.answer import POSITIVE
 from pysips.errors import SipError
 from pysips.sip.headers import CALL_ID, FROM, TO, VIA
 from pysips.sip.message import Message
-from pysips.sip.via import ViaFacts
+from pysips.sip.via import COOKIE, ViaFacts
 
 from .settings import Settings
-
-COOKIE: Final = "z9hG4bK"
 
 
 def request_key(message: Message, settings: Settings) -> str:

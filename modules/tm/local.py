@@ -229,11 +229,12 @@ class Sending:
             self.fail(UNRESOLVABLE)
             return
         proto = hop.proto or (ctx.send_socket.proto if ctx.send_socket is not None else "")
-        self.waits = ctx.services.resolver.ask(hop.host, hop.port, proto)
-        known = ctx.services.resolver.known(hop.host, hop.port, proto)
+        resolver = ctx.services.resolver
+        known = resolver.known(hop.host, hop.port, proto)
         if known is not None:
             self.redirect(ctx, known)
         else:
+            self.waits = resolver.ask(hop.host, hop.port, proto)
             self.waits.when_done(lambda: self.redirected(ctx))
 
     def redirected(self, ctx: Context) -> None:

@@ -19,9 +19,9 @@ from pysips.core.context import Context
 from pysips.core.forward import relay_reply
 from pysips.errors import SipError
 from pysips.sip.message import Message
-from pysips.sip.via import ViaFacts, parse_vias
+from pysips.sip.via import COOKIE, ViaFacts, parse_vias
 
-from .keys import COOKIE, branch_stem
+from .keys import branch_stem
 
 SECOND: Final = 2
 

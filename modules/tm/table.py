@@ -34,8 +34,9 @@ from pysips.sip.transaction import (
     TERMINATED,
     TRYING,
 )
+from pysips.sip.via import COOKIE
 
-from .keys import COOKIE, branch_stem, dialog_key, request_key
+from .keys import branch_stem, dialog_key, request_key
 from .settings import Settings, Stats
 
 NOBODY: Final = -1  # `relayed`: nothing was sent upstream

@@ -5,14 +5,13 @@ from typing import Final, final
 from pysips.errors import SipError
 from pysips.sip.edits import Edits, applied
 from pysips.sip.uri import parse_uri
-from pysips.sip.via import bare, parse_vias, reply_to
+from pysips.sip.via import COOKIE, bare, bracketed, parse_vias, reply_to
 
 from .answer import POSITIVE, source_marks
 from .branches import Branch, from_message
 from .context import ADD_LOCAL_RPORT, TCP_ALIAS, Context
-from .services import RELIABLE, Peer, Services, Socket, Target, bracketed
+from .services import RELIABLE, Peer, Services, Socket, Target
 
-COOKIE: Final = "z9hG4bK"
 CACHE_LIMIT: Final = 20_000
 TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss", "sctp")
 

@@ -13,6 +13,7 @@ from typing import Any, Final, final
 from mypy_extensions import mypyc_attr
 
 from pysips.errors import PysipsError, SipError
+from pysips.sip.via import bracketed
 
 from .flags import FlagNames
 
@@ -75,11 +76,6 @@ def bond_of(name: str, members: tuple[Socket, ...]) -> Socket:
     made.name = "bond:" + name
     made.members = members
     return made
-
-
-def bracketed(host: str) -> str:
-    """A host as it stands in a URI: IPv6 in brackets."""
-    return "[" + host + "]" if ":" in host and not host.startswith("[") else host
 
 
 @final

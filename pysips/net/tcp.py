@@ -29,11 +29,11 @@ from pysips.core.services import (
     Timer,
     Timers,
     Watcher,
-    bracketed,
 )  # fmt: skip
 from pysips.core.stats import Counter
 from pysips.errors import SipError
 from pysips.sip.message import read
+from pysips.sip.via import bracketed
 
 from .connection import OPEN, Connection
 from .endpoint import IP_BIND_ADDRESS_NO_PORT, address_of, family_of, set_tos

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pysips.core.services import (
+    DEFAULT_PORTS,
     FAILED,
     PENDING,
     RELIABLE,
@@ -29,7 +30,6 @@ from pysips.core.services import (
 from .tables import MemoryTable
 
 EPOCH = 1_700_000_000.0
-DEFAULT_PORTS = {"tls": 5061, "wss": 443, "ws": 80}
 
 Address = tuple[str, int]
 
