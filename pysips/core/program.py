@@ -14,6 +14,7 @@ from pysips.script.values import Value
 from pysips.sip.message import Message, read
 
 from . import waiting
+from .cachedb import Caches
 from .context import ASSERTION, ERROR, EVENT, LOCAL, REPLY, REQUEST, SERIOUS, STARTUP, TIMER, Context, ErrorInfo
 from .events import Events, Values
 from .hooks import Hooks
@@ -48,6 +49,7 @@ class Program:
         self.events.carrier.subscribe = self.subscriptions.subscribe
         self.hooks = Hooks()
         self.registry = Registry(self.services, self.statistics)
+        self.caches = Caches(self)
         self.compiled = compile.Compiled()
         self.routes: dict[tuple[str, str], Callable[[Context], Any]] = {}
         self.has_error_route = False
