@@ -20,6 +20,7 @@ from .commands import CALL_ID, CSEQ, USER_AGENT, Commands
 from .contacts import Domain, Location
 from .events import AOR_PARAMETERS, CONTACT_PARAMETERS, Raiser
 from .expiry import Expiry
+from .pinged import Pinged
 from .records import Contact
 
 Table = Annotated[Domain, Static, By("add_domain")]
@@ -46,6 +47,8 @@ class UsrLoc(Module):
     ha_cluster: int = param(0, low=0, help="0: no cluster.")
     ha_shtag: str | None = param(None, help="Not without a cluster.")
     pinging_mode: str | None = param(None, help="ownership: who has a contact pings it.")
+    latency_event_min_us: int = param(0, low=0, help="Latencies of so many µs and more raise E_UL_LATENCY_UPDATE.")
+    latency_event_min_us_delta: int = param(0, low=0, help="So do changes by so many µs; both 0: each latency does.")
     mi_dump_kv_store: int = param(0, low=0, high=1, help="1: ul_dump shows the key-value stores.")
 
     aor_insert = event("E_UL_AOR_INSERT", *AOR_PARAMETERS)
@@ -53,6 +56,7 @@ class UsrLoc(Module):
     contact_insert = event("E_UL_CONTACT_INSERT", *CONTACT_PARAMETERS)
     contact_update = event("E_UL_CONTACT_UPDATE", *CONTACT_PARAMETERS)
     contact_delete = event("E_UL_CONTACT_DELETE", *CONTACT_PARAMETERS)
+    latency_update = event("E_UL_LATENCY_UPDATE", *CONTACT_PARAMETERS)
 
     def __init__(self) -> None:
         self.made: UsrLocApi | None = None
@@ -90,6 +94,7 @@ class UsrLoc(Module):
             Raiser(self.aor_insert, self.aor_delete, self.contact_insert, self.contact_update, self.contact_delete)
         )
         api.use_domain = self.use_domain == 1
+        api.pinged = Pinged(location, self.latency_update, self.latency_event_min_us, self.latency_event_min_us_delta)
         if self.nat_flag_name:
             api.nat_bflag = self.services.branch_flags.mask(self.nat_flag_name)
         self.commands = Commands(

@@ -16,14 +16,17 @@ from .contacts import (
     aor_of_key,
 )
 from .matching import BY_CONTACT, BY_CONTACT_AND_CALLID, BY_PARAM, NONE
+from .pinged import Pinged
 from .records import ALL_METHODS, MEMORY_ONLY, Contact, Record, decode
 
 
 class UsrLocApi:
     """location: the tables; use_domain: whether an AoR has its domain; nat_bflag: the branch flag's bit, or 0.
 
-    domain: the table of a name that stands in a script, for `By`; raises BadName.
+    domain: the table of a name that stands in a script, for `By`; raises BadName; pinged: takes what pings tell.
     """
+
+    pinged: Pinged
 
     def __init__(self, location: Location, domain: Callable[[str], Domain]) -> None:
         self.location = location
@@ -34,6 +37,6 @@ class UsrLocApi:
 
 __all__ = [
     "ALL_METHODS", "BY_CONTACT", "BY_CONTACT_AND_CALLID", "BY_PARAM", "DELETED", "INSERTED", "MEMORY_ONLY", "NONE",
-    "RECORDS", "REPEATED", "STALE", "UPDATED", "Contact", "Domain", "Follower", "Location", "Record", "UsrLocApi",
-    "Work", "aor_of_key", "decode",
+    "RECORDS", "REPEATED", "STALE", "UPDATED", "Contact", "Domain", "Follower", "Location", "Pinged", "Record",
+    "UsrLocApi", "Work", "aor_of_key", "decode",
 ]  # fmt: skip

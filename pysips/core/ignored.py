@@ -24,7 +24,6 @@ ACC_COLUMNS: Final = (
     "acc_method_column", "acc_from_tag_column", "acc_to_tag_column", "acc_callid_column", "acc_sip_code_column",
     "acc_sip_reason_column", "acc_time_column", "acc_created_avp_name", "service_type",
 )  # fmt: skip
-NO_PINGS: Final = "nothing pings contacts yet"
 NO_NODES: Final = "there are no other nodes without a cluster"
 NO_PUSH: Final = "push notifications are off"
 USRLOC_COLUMNS: Final = (
@@ -35,12 +34,6 @@ PUSH: Final = (
     "pn_providers", "pn_ct_match_params", "pn_pnsreg_interval", "pn_trigger_interval", "pn_skip_pn_interval",
     "pn_refresh_timeout", "pn_enable_purr",
 )  # fmt: skip
-PINGS: Final = (
-    "ping_nated_only", "natping_tcp", "natping_partitions", "natping_socket", "sipping_from", "sipping_method",
-    "sipping_bflag", "sipping_latency_flag", "sipping_ignore_rpl_codes", "remove_on_timeout_bflag", "ping_threshold",
-    "max_pings_lost", "force_socket", "cluster_id", "cluster_sharing_tag",
-)  # fmt: skip
-
 IGNORED: Final[dict[tuple[str, str], str]] = {
     ("usrloc", "desc_time_out"): SHARED_MEMORY,
     ("usrloc", "preload"): "tables are made at their first use",
@@ -48,8 +41,6 @@ IGNORED: Final[dict[tuple[str, str], str]] = {
     ("usrloc", "max_contact_delete"): MEMORY,
     ("usrloc", "regen_broken_contactid"): MEMORY,
     ("usrloc", "contact_refresh_timer"): NO_PUSH,
-    ("usrloc", "latency_event_min_us"): NO_PINGS,
-    ("usrloc", "latency_event_min_us_delta"): NO_PINGS,
     ("usrloc", "shared_pinging"): NO_NODES,
     ("usrloc", "skip_replicated_db_ops"): NO_NODES,
     **{("registrar", name): NO_PUSH for name in PUSH},
@@ -73,5 +64,4 @@ IGNORED: Final[dict[tuple[str, str], str]] = {
     ("avpops", "buf_size"): "texts have no buffer here",
     **{("avpops", name): NO_DATABASE for name in AVP_COLUMNS},
     **{("uri", name): NO_DATABASE for name in URI_COLUMNS},
-    **{("nathelper", name): NO_PINGS for name in PINGS},
 }
