@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final, TypeAlias
 
+from pysips.core.bin_interface import BadPacket, Packet, Reader, Trailer, Writer
+
 from .dialects import V3_2, V3_3, Dialect, number_of
-from .wire import BadPacket, Packet, Reader, Trailer, Writer
 
 EXTRA: Final = "clusterer-extra"
 VERSION: Final = 1

@@ -8,8 +8,9 @@ timestamp is unix seconds, so that the updates of a node that was started again 
 from dataclasses import dataclass
 from typing import ClassVar, Final, TypeAlias
 
+from pysips.core.bin_interface import BadPacket, Packet, Reader, Writer
+
 from .dialects import V2_4, V3_1, V3_3, Dialect, number_of
-from .wire import BadPacket, Packet, Reader, Writer
 
 INTERNAL: Final = "clusterer-internal"
 VERSION: Final = 1

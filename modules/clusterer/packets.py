@@ -1,7 +1,10 @@
 """The packets of the cluster itself, and what they are made of: what the rest of the cluster imports.
 
-wire.py has fields and framing, dialects.py how releases differ, internal.py and extra.py the packets.
+Fields and framing are the core's (bin_interface.py); dialects.py has how releases differ, internal.py and extra.py
+have the packets.
 """
+
+from pysips.core.bin_interface import BadPacket, BadStream, Framer, Packet, Reader, Trailer, Writer
 
 from .dialects import DIALECTS, V2_4, V3_1, V3_2, V3_3, Dialect
 from .extra import (
@@ -34,7 +37,6 @@ from .internal import (
     decode_internal,
     encode_internal,
 )
-from .wire import BadPacket, BadStream, Framer, Packet, Reader, Trailer, Writer
 
 __all__ = [
     "DIALECTS", "EXTRA", "INTERNAL", "V2_4", "V3_1", "V3_2", "V3_3", "BadPacket", "BadStream", "Capabilities",

@@ -1,4 +1,4 @@
-"""The BIN protocol's packets and fields, byte-exact; no socket, no clock.
+"""The BIN protocol's packets and fields, byte-exact, for all that speaks to other nodes; no socket, no clock.
 
 Layout (OpenSIPS' binary interface, all integers little-endian): `P4CK`, u32 length of the whole packet, i16 version,
 u16 length and bytes of the capability's name, i32 type, then the fields back to back without any mark of their kinds.
