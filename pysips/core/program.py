@@ -14,6 +14,7 @@ from pysips.script.values import Value
 from pysips.sip.message import Message, read
 
 from . import waiting
+from .changes import Changes
 from .cachedb import Caches
 from .context import ASSERTION, ERROR, EVENT, LOCAL, REPLY, REQUEST, SERIOUS, STARTUP, TIMER, Context, ErrorInfo
 from .events import Events, Values
@@ -23,6 +24,7 @@ from .options import Options
 from .receive import QUIET_SECONDS, CoreStats
 from .registry import Registry
 from .services import Peer, Services, Socket
+from .sqldb import Databases
 from .stats import Cells, Statistics
 from .subscriptions import Subscriptions
 
@@ -48,6 +50,8 @@ class Program:
         self.events.carrier.deliver = self.deliver
         self.events.carrier.subscribe = self.subscriptions.subscribe
         self.hooks = Hooks()
+        self.databases = Databases(self)
+        self.changes = Changes()
         self.registry = Registry(self.services, self.statistics)
         self.caches = Caches(self)
         self.compiled = compile.Compiled()

@@ -273,6 +273,10 @@ class Transaction:
     def delete(self, kind: bytes, key: bytes) -> bool:
         raise NotReady("no tables yet")
 
+    def number(self) -> int:
+        """Its place in the order of commits: larger than that of any transaction before it."""
+        raise NotReady("no tables yet")
+
     def commit(self) -> None:
         """Make it true; raises TablesFull."""
         raise NotReady("no tables yet")

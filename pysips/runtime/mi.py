@@ -123,10 +123,10 @@ class Mi(Management):
         result.when_done(done)
         return promise
 
-    def elsewhere(self, seat: int, method: str, values: dict[str, Any]) -> Promise:
-        """In one other process."""
+    def elsewhere(self, seat: int, method: str, values: dict[str, Any], seconds: float = EACH_SECONDS) -> Promise:
+        """In one other process, within so many seconds."""
         promise = Promise()
-        asked = self.line.ask(seat, dumped({"method": method, "params": values}), EACH_SECONDS)
+        asked = self.line.ask(seat, dumped({"method": method, "params": values}), seconds)
 
         def done() -> None:
             if asked.value is None:

@@ -144,6 +144,19 @@ class CoreCommands(Module):
         """In each worker: its own."""
         return [dict(row) for row in self.connections()]
 
+    # -- the change log
+
+    @mi("_reached", full="_core:reached", where=Where.ONCE)
+    async def reached(self, follower: str, place: str) -> Json:
+        """In the attendant, for a worker: true once a follower has passed a place of the log."""
+        return bool(await self.server.program.changes.reading.reached(follower, bytes.fromhex(place)))
+
+    @mi("_wake", full="_core:wake", where=Where.ONCE)
+    def wake(self, follower: str) -> Json:
+        """In the attendant, for a worker: let a follower look at the log at once."""
+        self.server.program.changes.reading.wake(follower)
+        return True
+
     # -- events
 
     @mi("event_subscribe", full="evi:subscribe", where=Where.FIRST)

@@ -111,6 +111,9 @@ class LmdbTransaction(Transaction):
             self.raw.abort()
             raise self.tables.full(problem) from None
 
+    def number(self) -> int:
+        return int(self.raw.id())
+
     def commit(self) -> None:
         try:
             self.raw.commit()
