@@ -14,6 +14,7 @@ from .contacts import (
     Location,
     Work,
     aor_of_key,
+    hash_of,
 )
 from .matching import BY_CONTACT, BY_CONTACT_AND_CALLID, BY_PARAM, NONE
 from .pinged import Pinged
@@ -23,7 +24,8 @@ from .records import ALL_METHODS, MEMORY_ONLY, Contact, Record, decode
 class UsrLocApi:
     """location: the tables; use_domain: whether an AoR has its domain; nat_bflag: the branch flag's bit, or 0.
 
-    domain: the table of a name that stands in a script, for `By`; raises BadName; pinged: takes what pings tell.
+    domain: the table of a name that stands in a script, for `By`; raises BadName; pinged: takes what pings tell;
+    location_cluster: whose sharing tags own contacts, 0 for none; cooperates: the nodes share the pinging of all.
     """
 
     pinged: Pinged
@@ -33,10 +35,12 @@ class UsrLocApi:
         self.domain = domain
         self.use_domain = True
         self.nat_bflag = 0
+        self.location_cluster = 0
+        self.cooperates = False
 
 
 __all__ = [
     "ALL_METHODS", "BY_CONTACT", "BY_CONTACT_AND_CALLID", "BY_PARAM", "DELETED", "INSERTED", "MEMORY_ONLY", "NONE",
     "RECORDS", "REPEATED", "STALE", "UPDATED", "Contact", "Domain", "Follower", "Location", "Pinged", "Record",
-    "UsrLocApi", "Work", "aor_of_key", "decode",
+    "UsrLocApi", "Work", "aor_of_key", "decode", "hash_of",
 ]  # fmt: skip

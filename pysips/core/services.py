@@ -200,6 +200,10 @@ class Network:
         """The id of a stream connection to a peer's address, or to an alias of it; 0 if there is none."""
         return 0
 
+    def own_connection(self, proto: str, host: str, port: int) -> int:
+        """The same, but of this very process: 0 for a sibling's."""
+        return 0
+
     def alias(self, connection: int, port: int) -> bool:
         """Let messages to this port of a stream connection's peer go over it; False if there is no such connection."""
         return False
