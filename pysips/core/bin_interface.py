@@ -68,8 +68,8 @@ class Packet:
         """The bytes for the stream. Raises BadPacket if they would be too many, or a number too large."""
         name = to_bytes(self.capability)
         length = HEADER.size + len(name) + NUMBER.size + len(self.body)
-        if not SMALLEST <= length <= LARGEST:
-            raise BadPacket(f"a packet of {length} bytes; at most {LARGEST} are possible")
+        if not name or length > LARGEST:
+            raise BadPacket(f"a packet of {length} bytes of {self.capability!r}; at most {LARGEST} are possible")
         try:
             head = HEADER.pack(MARKER, length, self.version, len(name))
             return b"".join((head, name, NUMBER.pack(self.type), self.body))
