@@ -12,13 +12,16 @@ from pysips.script.values import Value
 
 from .cachedb_url import CacheUrl, read_url
 from .exports import Module, modparam
+from .log import log
 
 if TYPE_CHECKING:
     from .program import Program
+    from .services import Clock
     from .stats import Counter
 
 FAILED: Final = -1
 NOT_FOUND: Final = -2
+SLOW_LOGGED: Final = 60.0  # seconds between two lines about slow operations of a store
 
 
 class CacheError(PysipsError):
@@ -149,6 +152,33 @@ class CacheModule(Module):
     async def stop(self) -> None:
         for store in self.made:
             await store.stop()
+
+
+class Meter:
+    """Counts a store's operations, and those that took longer than so many microseconds (0: none did)."""
+
+    def __init__(self, caches: "Caches", url: CacheUrl, threshold: int) -> None:
+        self.caches = caches
+        self.url = url
+        self.threshold = threshold
+
+    @property
+    def clock(self) -> "Clock":
+        return self.caches.program.services.clock
+
+    def began(self) -> float:
+        return self.clock.now()
+
+    def ended(self, began: float) -> None:
+        """One more operation, and maybe a slow one."""
+        self.caches.queries.inc()
+        if self.threshold <= 0:
+            return
+        taken = (self.clock.now() - began) * 1_000_000
+        if taken > self.threshold:
+            self.caches.slow.inc()
+            if log.limited(f"cachedb:slow {self.url.name}", SLOW_LOGGED):
+                log.warn("cachedb", f"{self.url.shown} took {round(taken)} us, more than {self.threshold}")
 
 
 class Caches:

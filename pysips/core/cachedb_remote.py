@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .cachedb import CacheDb, CacheError
+from .cachedb import CacheDb, CacheError, Meter
 from .cachedb_url import CacheUrl
 from .circuit import Circuit
 from .log import log
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 TIMEOUT: Final = 1.0  # seconds for one operation
 PROBES: Final = 0.5  # seconds between two looks whether a probe is due
-FAILURES_LOGGED: Final = 60.0
 
 Answer = TypeVar("Answer")
 
@@ -48,9 +47,8 @@ class RemoteCache(CacheDb):
     ) -> None:
         super().__init__(url)
         self.services = services
-        self.caches = caches
         self.timeout = timeout
-        self.threshold = threshold
+        self.meter = Meter(caches, url, threshold)
         self.circuit = Circuit(0.0)
         self.probe = Probe(self)
         self.probing = False
@@ -76,16 +74,15 @@ class RemoteCache(CacheDb):
         """Do the work in a task, within the time limit; raises CacheError. For a run: it awaits a promise."""
         if self.circuit.is_open:
             raise CacheError(f"{self.url.shown} does not answer", is_down=True)
-        clock = self.services.clock
-        began = clock.now()
+        began = self.meter.began()
         try:
             answer: Answer = await self.services.offload.spawn(self.limited(work))
         except CacheError as problem:
-            self.count(began)
             if problem.is_down:
                 self.failed(problem)
             raise
-        self.count(began)
+        finally:
+            self.meter.ended(began)
         return answer
 
     async def limited(self, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
@@ -108,15 +105,6 @@ class RemoteCache(CacheDb):
             raise CacheError(f"{self.url.shown}: the connection was given up", is_down=True) from None
         except Exception as problem:
             raise self.explained(problem) from problem
-
-    def count(self, began: float) -> None:
-        """One more operation, and maybe a slow one."""
-        self.caches.queries.inc()
-        taken = (self.services.clock.now() - began) * 1_000_000
-        if 0 < self.threshold < taken:
-            self.caches.slow.inc()
-            if log.limited(f"cachedb:slow {self.url.name}", FAILURES_LOGGED):
-                log.warn("cachedb", f"{self.url.shown} took {round(taken)} us, more than {self.threshold}")
 
     # -- down and back
 

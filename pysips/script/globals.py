@@ -145,7 +145,7 @@ KNOWN: Final[dict[str, Known]] = {
     "mem_warming_enabled": number(0, ignored=MEMORY),
     "mem_warming_pattern_file": text(ignored=MEMORY),
     "mem_warming_percentage": number(0, PERCENT, ignored=MEMORY),
-    "restart_persistency_cache_file": text(ignored=MEMORY),
+    "restart_persistency_cache_file": text(".restart_persistency.cache"),
     "restart_persistency_size": number(0, ignored=MEMORY),
     "memlog": number(0, ANY, ignored=MEMORY),
     "memdump": number(0, ANY, ignored=MEMORY),
