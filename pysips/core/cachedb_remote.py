@@ -70,13 +70,16 @@ class RemoteCache(CacheDb):
 
     # -- asking
 
-    async def ask(self, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
-        """Do the work in a task, within the time limit; raises CacheError. For a run: it awaits a promise."""
+    async def ask(self, work: Callable[[], Coroutine[Any, Any, Answer]], patience: float = 1.0) -> Answer:
+        """Do the work in a task, within the time limit; raises CacheError. For a run: it awaits a promise.
+
+        patience: how many times the limit, for sweeps that nobody waits for.
+        """
         if self.circuit.is_open:
             raise CacheError(f"{self.url.shown} does not answer", is_down=True)
         began = self.meter.began()
         try:
-            answer: Answer = await self.services.offload.spawn(self.limited(work))
+            answer: Answer = await self.services.offload.spawn(self.limited(work, patience))
         except CacheError as problem:
             if problem.is_down:
                 self.failed(problem)
@@ -85,18 +88,20 @@ class RemoteCache(CacheDb):
             self.meter.ended(began)
         return answer
 
-    async def limited(self, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+    async def limited(self, work: Callable[[], Coroutine[Any, Any, Answer]], patience: float = 1.0) -> Answer:
         """The same for who runs in a task, without circuit and counting. Raises CacheError."""
         task = asyncio.ensure_future(work())
         try:
-            await asyncio.wait((task,), timeout=self.timeout)
+            await asyncio.wait((task,), timeout=self.timeout * patience)
         except asyncio.CancelledError:
             task.cancel()
             raise
         if not task.done():
             task.add_done_callback(forgotten)
             task.cancel()
-            raise CacheError(f"{self.url.shown}: no answer within {round(self.timeout * 1000)} ms", is_down=True)
+            raise CacheError(
+                f"{self.url.shown}: no answer within {round(self.timeout * patience * 1000)} ms", is_down=True
+            )
         try:
             return task.result()
         except CacheError:

@@ -222,7 +222,7 @@ def find_class(name: str) -> type[Module]:
     try:
         found = importlib.import_module(full)
     except ModuleNotFoundError as problem:
-        cure = f"pip install pysips[{name}]"
+        cure = f"pip install pysips[{name.removeprefix('cachedb_').removeprefix('db_')}]"
         raise ModuleError(f'module "{name}" needs the Python package {problem.name}: {cure}') from None
     for value in vars(found).values():
         if isinstance(value, type) and issubclass(value, Module) and value.__module__ == full:
