@@ -24,7 +24,7 @@ net/udp net/network
 modules/rr/record modules/rr/loose
 modules/tm/settings modules/tm/keys modules/tm/table modules/tm/runs modules/tm/forking modules/tm/acks
 modules/tm/cancel modules/tm/choice modules/tm/serving modules/tm/replies modules/tm/requests
-modules/usrloc/contacts modules/usrloc/matching modules/usrloc/events
+modules/usrloc/lines modules/usrloc/contacts modules/usrloc/matching modules/usrloc/events
 modules/registrar/save modules/registrar/lookup modules/registrar/rules modules/registrar/asked modules/registrar/aor
 modules/registrar/bindings modules/registrar/listing modules/registrar/methods
 """
