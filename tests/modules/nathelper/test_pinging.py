@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pysips.core.exports import MiError
+from pysips.core.services import Target
 from pysips.errors import ConfigError
 from pysips.modules.nathelper import NatHelper
 from pysips.modules.nathelper.pinger import TICK
@@ -113,7 +114,7 @@ def test_times_between_two_pings_are_the_interval(world: World) -> None:
     for number in range(20):
         world.phone(f"other{number}", f"198.51.100.{number + 1}")
     times = []
-    for second in range(0, 2000):
+    for second in range(2000):
         world.passes(0.1)
         if world.pings(phone):
             times.append(second / 10)
@@ -147,7 +148,7 @@ def test_from_the_contacts_own_socket() -> None:
 def test_a_contact_without_a_socket_is_pinged_from_force_socket() -> None:
     head = 'socket=udp:10.0.0.9:5060\nsocket=udp:10.0.0.9:5070\nstrict_parsing=no\nloadmodule "proto_udp.so"\n'
     world = World('modparam("nathelper", "force_socket", "udp:10.0.0.9:5070")\n', head)
-    world.usrloc.add("location", "x@example.com", "sip:x@203.0.113.9", 300, "", 0, 0, 0)
+    world.usrloc.add("location", "x@example.com", "sip:x@203.0.113.9", 300, "0.5", 0, 0, 0)
     world.passes(60)
     assert {(peer.host, peer.socket.port) for _, peer in world.story.net.sent} == {("203.0.113.9", 5070)}
 
@@ -206,7 +207,7 @@ def test_an_answer_to_somebody_else_is_not_ours(world: World) -> None:
     world.replies(phone, ping.replace(b"Call-ID: ", b"Call-ID: x"))
     world.replies(phone, ping.replace(b"1 OPTIONS", b"1 INFO"))
     world.replies(phone, ping.replace(b"\r\nFrom:", b"\r\nVia: SIP/2.0/UDP 10.1.1.1;branch=z9hG4bKx\r\nFrom:"))
-    assert world.story.program.core_stats.drop_replies.get() == dropped + 3 - 1  # the last one is sent on
+    assert world.story.program.core_stats.drop_replies.get() == dropped + 3
 
 
 def test_who_does_not_answer_is_removed_like_one_that_unregistered() -> None:
@@ -222,7 +223,6 @@ def test_who_does_not_answer_is_removed_like_one_that_unregistered() -> None:
     world.passes(3.2)
     assert not world.is_here("both")
     assert [one["aor"] for one in deleted] == ["both@example.com"]
-    assert any("both@example.com did not answer 2 pings" in line for line in world.story.lines)
 
 
 def test_without_the_flag_nobody_is_removed(world: World) -> None:
@@ -330,14 +330,17 @@ def test_only_those_behind_nat() -> None:
 
 def test_expired_contacts_are_left_alone(world: World) -> None:
     phone = world.phone("plain", "203.0.113.5", 7000)
-    world.register(phone, "plain", expires=5)
-    world.passes(3)
-    world.pings()
+    world.register(phone, "plain", expires=60)
+    world.passes(61)
+    assert len(world.pings(phone)) == 1
     world.passes(90)
     assert world.pings() == []
 
 
-TCP = 'socket=udp:10.0.0.9:5060\nsocket=tcp:10.0.0.9:5060\nstrict_parsing=no\nloadmodule "proto_udp.so"\nloadmodule "proto_tcp.so"\n'
+TCP = (
+    "socket=udp:10.0.0.9:5060\nsocket=tcp:10.0.0.9:5060\nstrict_parsing=no\n"
+    'loadmodule "proto_udp.so"\nloadmodule "proto_tcp.so"\n'
+)
 
 
 @pytest.mark.parametrize("asked", [False, True])
@@ -349,7 +352,7 @@ def test_streams_only_if_asked_and_connected(asked: bool) -> None:
     location = world.usrloc.api.location
     assert location.users(location.domain("location")) == 1
     world.usrloc.rm("location", "sip@example.com")
-    world.usrloc.add("location", "tcp@example.com", "sip:t@203.0.113.5:7000;transport=tcp", 0, "", 0, 0, 0)
+    world.usrloc.add("location", "tcp@example.com", "sip:t@203.0.113.5:7000;transport=tcp", 0, "0.5", 0, 0, 0)
     world.passes(31)
     assert world.pings() == []  # there is no connection
     world.story.net.connections["tcp", "203.0.113.5", 7000] = 11
@@ -359,17 +362,15 @@ def test_streams_only_if_asked_and_connected(asked: bool) -> None:
 
 def test_a_name_is_asked_for_without_waiting(world: World) -> None:
     world.story.resolver.slow.add("phone.example.net")
-    world.usrloc.add("location", "x@example.com", "sip:x@phone.example.net", 0, "", 0, 0, 0)
+    world.usrloc.add("location", "x@example.com", "sip:x@phone.example.net", 0, "0.5", 0, 0, 0)
     world.passes(31)
     assert world.pings() == []
-    from pysips.core.services import Target
-
     world.story.resolver.answer("phone.example.net", [Target("udp", "203.0.113.77", 5060)])
     assert world.pings() == [EMPTY]
 
 
 def test_a_name_that_leads_nowhere_is_said_once_a_minute(world: World) -> None:
-    world.usrloc.add("location", "x@example.com", "sip:x@nowhere.example", 0, "", 0, 0, 0)
+    world.usrloc.add("location", "x@example.com", "sip:x@nowhere.example", 0, "0.5", 0, 0, 0)
     world.passes(60)
     assert sum("leads nowhere" in line for line in world.story.lines) == 1
 
@@ -500,19 +501,21 @@ def test_workers_share_the_contacts() -> None:
     ],
 )
 def test_what_cannot_be_is_said_at_load(params: str, complaint: str) -> None:
-    with pytest.raises(ConfigError, match=complaint):
+    with pytest.raises(ConfigError) as refused:
         World(params)
+    assert any(complaint in str(one) for one in refused.value.complaints)
 
 
 def test_an_interval_needs_usrloc() -> None:
-    with pytest.raises(ConfigError, match="usrloc"):
+    with pytest.raises(ConfigError) as refused:
         Story(NAT + "route { exit; }", "nathelper")
+    assert 'loadmodule "usrloc.so"' in str(refused.value.complaints[0])
 
 
 def test_flags_may_be_numbers_as_in_2_4() -> None:
     story = Story(
-        NAT
-        + 'modparam("nathelper", "sipping_bflag", 8)\nmodparam("nathelper", "sipping_from", "sip:a@b")\nroute { exit; }',
+        NAT + 'modparam("nathelper", "sipping_bflag", 8)\n'
+        'modparam("nathelper", "sipping_from", "sip:a@b")\nroute { exit; }',
         "usrloc nathelper",
     )
     found = story.program.registry.loaded["nathelper"]
