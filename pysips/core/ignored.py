@@ -34,6 +34,8 @@ PUSH: Final = (
     "pn_providers", "pn_ct_match_params", "pn_pnsreg_interval", "pn_trigger_interval", "pn_skip_pn_interval",
     "pn_refresh_timeout", "pn_enable_purr",
 )  # fmt: skip
+CIRCUIT: Final = "a server that fails is asked again every second, and told as down until it answers"
+
 IGNORED: Final[dict[tuple[str, str], str]] = {
     ("usrloc", "desc_time_out"): SHARED_MEMORY,
     ("usrloc", "preload"): "tables are made at their first use",
@@ -44,6 +46,11 @@ IGNORED: Final[dict[tuple[str, str], str]] = {
     ("usrloc", "shared_pinging"): NO_NODES,
     ("usrloc", "skip_replicated_db_ops"): NO_NODES,
     **{("registrar", name): NO_PUSH for name in PUSH},
+    ("db_mysql", "max_db_retries"): CIRCUIT,
+    ("db_mysql", "max_db_queries"): CIRCUIT,
+    ("db_mysql", "ps_max_col_size"): "columns may be of any size",
+    ("db_postgres", "max_db_queries"): CIRCUIT,
+    ("db_sqlite", "alloc_limit"): "rows have no buffers of a fixed size",
     ("tm", "own_timer_proc"): "each worker has its own timers",
     ("tm", "delete_timer"): "what is over is forgotten at once",
     ("tm", "syn_branch"): "branches come from a seed and a counter, new with each start",
@@ -52,6 +59,8 @@ IGNORED: Final[dict[tuple[str, str], str]] = {
     ("proto_tcp", "tcp_async_local_connect_timeout"): NO_WAIT,
     ("proto_tcp", "tcp_async_local_write_timeout"): NO_WAIT,
     ("proto_tcp", "tcp_parallel_handling"): "messages of one connection go to the workers that own their calls",
+    ("proto_bin", "bin_async_local_connect_timeout"): NO_WAIT,
+    ("proto_bin", "bin_async_local_write_timeout"): NO_WAIT,
     ("proto_tcp", "trace_destination"): NO_TRACE,
     ("proto_tcp", "trace_on"): NO_TRACE,
     ("proto_tcp", "trace_filter_route"): NO_TRACE,

@@ -14,8 +14,8 @@ from pysips.script.values import Value
 from pysips.sip.message import Message, read
 
 from . import waiting
-from .changes import Changes
 from .cachedb import Caches
+from .changes import Changes
 from .context import ASSERTION, ERROR, EVENT, LOCAL, REPLY, REQUEST, SERIOUS, STARTUP, TIMER, Context, ErrorInfo
 from .events import Events, Values
 from .hooks import Hooks
@@ -64,6 +64,7 @@ class Program:
         self.started = 0.0
         self.pid = os.getpid()
         self.sockets: list[Socket] = self.services.sockets
+        self.node_sockets: list[Socket] = []  # for other nodes of a cluster, not for SIP
         self.bonds: dict[str, Socket] = self.services.bonds
         self.tos: dict[int, int] = {}  # of sockets that have their own, by number
         self.own_hosts: set[str] = set()

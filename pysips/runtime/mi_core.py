@@ -134,9 +134,10 @@ class CoreCommands(Module):
 
     @mi("list_tcp_conns", full="tcp:list", where=Where.ONCE)
     async def tcp_list(self) -> Json:
-        """The open stream connections of all workers; null without any."""
+        """The open stream connections of all workers, and those to other nodes; null without any."""
         answers = await self.mi_of().ask_all(range(self.server.workers), "_core:connections", {})
         found = [row for one in answers if one.failure is None for row in one.value]
+        found += [dict(row) for row in self.connections()]
         return {"Connections": found} if found else None
 
     @mi("_connections", full="_core:connections", where=Where.EACH)

@@ -64,7 +64,9 @@ class Worker(Process):
         services.resolver = Names(self.clock, self.offload, families, settings)
 
     def close_streams(self) -> None:
-        """The listening sockets of other slots are not for us; their datagram sockets may be, see standing_in.py."""
+        """Listening sockets of others are not for us; the workers' datagram sockets may be, see standing_in.py."""
+        for sock in self.server.seats[self.server.workers].sockets:
+            sock.close()
         for other in self.server.seats[: self.server.workers]:
             if other is not self.seat:
                 for where, sock in zip(self.services.sockets, other.sockets, strict=True):
