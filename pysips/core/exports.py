@@ -192,10 +192,17 @@ def _mark(what: str, **facts: Any) -> Callable[[Method], Method]:
 
 
 def function(
-    name: str, *, routes: Route = Route.ANY, route_argument: tuple[int, str] | None = None, minimum: int | None = None
-) -> Callable[[Method], Method]:
-    """A script function. The method's annotations give the parameters; several decorators give several names."""
-    return _mark("function", name=name, routes=routes, route_argument=route_argument, minimum=minimum)
+    name: str, *, routes: Route = Route.ANY, route_argument: tuple[int, str] | None = None,
+    minimum: int | None = None, waiting: str = "",
+) -> Callable[[Method], Method]:  # fmt: skip
+    """A script function. The method's annotations give the parameters; several decorators give several names.
+
+    waiting: the `async` method that takes its place where `Module.waits(name)` says so, by the script's parameters:
+    routes that call a function that waits are coroutines, which others need not pay for.
+    """
+    return _mark(
+        "function", name=name, routes=routes, route_argument=route_argument, minimum=minimum, waiting=waiting
+    )
 
 
 def variable(name: str, *, inner: str = "no", write: str = "") -> Callable[[Method], Method]:
@@ -247,6 +254,17 @@ class Module:
     def formatted(self, text: str) -> Callable[[Any], str]:
         """A function that prints a format for a context; raises BadName. Once all modules are loaded."""
         return bind_format(text, self.catalogue)
+
+    def implied(self) -> list[str]:
+        """The modules that this one needs by its parameters, and that the script need not load itself.
+
+        Asked once the script's own modules and parameters are there.
+        """
+        return []
+
+    def waits(self, function: str) -> bool:
+        """Whether a script function that has a `waiting` method waits. Asked once all modules are tied together."""
+        return False
 
     def configure(self) -> None:
         """Before the fork: all modules and parameters are there."""
@@ -308,10 +326,14 @@ def _plain(hint: Any) -> type:
     return int if int in options or bool in options else str
 
 
-def function_specs(module: Module) -> list[FunctionSpec]:
-    """The script functions of a module instance."""
+def function_specs(module: Module, waiting: bool = False) -> list[FunctionSpec]:
+    """The script functions of a module instance; `waiting`: those that wait by the module's parameters."""
     made = []
     for method, facts in _marked(module, "function"):
+        if waiting:
+            if not facts["waiting"] or not module.waits(facts["name"]):
+                continue
+            method = getattr(module, facts["waiting"])
         parameters = parameters_of(method)
         minimum = facts["minimum"]
         if minimum is None:

@@ -134,7 +134,17 @@ class Registry:
                     setattr(self.loaded[name], attribute, None)
                 else:
                     missing.append(f'module "{name}" needs module "{need.module}": loadmodule "{need.module}.so"')
+        if not missing:
+            for module in self.loaded.values():
+                self.functions.update((spec.name, spec) for spec in exports.function_specs(module, waiting=True))
         return missing
+
+    def load_implied(self) -> None:
+        """The modules that loaded ones need by their parameters. Raises ModuleError."""
+        for module in list(self.loaded.values()):
+            for name in module.implied():
+                if name not in self.loaded:
+                    self.load(name)
 
     def in_order(self) -> list[Module]:
         """Modules with those first that others need or want."""
