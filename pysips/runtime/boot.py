@@ -137,7 +137,7 @@ def number_of_workers(program: Program, options: Options) -> int:
         for name, letter in (("udp_workers", options.workers_udp), ("tcp_workers", options.workers_tcp))
         if letter or name in settings.given
     ]
-    given += [wish.workers for wish in settings.sockets if wish.workers]
+    given += [wish.workers for wish in settings.sockets if wish.workers and wish.proto not in loading.FOR_NODES]
     most = max(given or [int(value or 0) for value in asked.values()])
     if options.debug or settings.globals["debug_mode"]:
         most = DEBUG_WORKERS
