@@ -83,6 +83,7 @@ class Pinger(Taker):
             self.look(now)
         if not self.is_ours:
             return
+        self.settle(now)
         at = self.location.now()
         for key, data in self.walk.step(now, self.records):
             self.record(key, data, now, at)
@@ -90,13 +91,16 @@ class Pinger(Taker):
             self.waiting.forget_before(now - 2 * self.settings.interval)
 
     def look(self, now: float) -> None:
-        """Once a second: is it ours to ping, how many are there, and who did not answer?"""
+        """Once a second: is it ours to ping, and how many are there?"""
         self.is_ours = self.duty.look()
         if not self.is_ours:
             self.walk.rest()
             self.waiting.clear()
             return
         self.records = sum(self.location.users(domain) for domain in self.location.domains.values())
+
+    def settle(self, now: float) -> None:
+        """Who did not answer in time?"""
         for one in self.waiting.overdue(now):
             try:
                 self.lost(one)

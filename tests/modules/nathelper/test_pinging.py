@@ -1,5 +1,6 @@
 """Pinging: who is pinged, when, with what, and what comes of the answers. The clock is the tests' own."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -57,9 +58,9 @@ class World:
         line = contact or f"<sip:{user}@192.168.0.7:5060>"
         phone.said(
             request(
-                "REGISTER", "sip:example.com", via=f"{phone.peer.host}:{phone.peer.port}", from_=f"<sip:{user}@example.com>;tag=a",
-                to=f"<sip:{user}@example.com>", call_id=f"reg-{user}", cseq=self.registrations,
-                headers=f"{headers}Contact: {line};expires={expires}\r\n",
+                "REGISTER", "sip:example.com", via=f"{phone.peer.host}:{phone.peer.port}",
+                from_=f"<sip:{user}@example.com>;tag=a", to=f"<sip:{user}@example.com>", call_id=f"reg-{user}",
+                cseq=self.registrations, headers=f"{headers}Contact: {line};expires={expires}\r\n",
                 transport=phone.peer.proto.upper(), branch=f"z9hG4bK-{self.registrations}",
             )
         )  # fmt: skip
@@ -119,7 +120,7 @@ def test_times_between_two_pings_are_the_interval(world: World) -> None:
         if world.pings(phone):
             times.append(second / 10)
     assert len(times) >= 6
-    assert all(29.5 <= later - one <= 30.5 for one, later in zip(times, times[1:], strict=False))
+    assert all(29.5 <= later - one <= 30.5 for one, later in pairwise(times))
 
 
 def test_pings_are_spread_over_the_interval(world: World) -> None:
