@@ -221,11 +221,10 @@ class Cluster:
 
     def failed(self, node: Node, now: float) -> None:
         """The link to a node broke."""
-        was_up = node.is_up
-        node.link.failed(now)
-        if was_up:
+        due = node.link.failed(now)
+        if not node.is_up:
             self.left_up(node, now)
-            self.ping(node, node.link.due(now))
+        self.ping(node, due)
         self.refresh(now)
 
     # -- in

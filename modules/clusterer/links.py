@@ -143,16 +143,14 @@ class Link:
         self.left = self.retries
         return self.ping(State.RESTARTED, now)
 
-    def failed(self, now: float) -> None:
-        """A packet could not be sent, or the connection broke."""
+    def failed(self, now: float) -> Due:
+        """A packet could not be sent, or the connection broke. Of one that was up the next is tried at once."""
         if self.state is State.UP:
             self.left = self.retries
-            self.state = State.RETRY_SEND_FAIL
-            self.last_ping = min(self.last_ping, now - self.timing.ping_timeout)
-        elif self.state in (State.RESTARTED, State.RETRYING):
-            self.state = State.RETRY_SEND_FAIL
-        if self.state is State.RETRY_SEND_FAIL and self.left <= 0:
-            self.state = State.DOWN
+            return self.ping(State.RESTARTED, now)
+        if self.state in (State.RESTARTED, State.RETRYING):
+            self.state = State.RETRY_SEND_FAIL if self.left > 0 else State.DOWN
+        return Due.NOTHING
 
     def shut(self) -> None:
         """The node was disabled by management."""
