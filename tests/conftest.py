@@ -9,7 +9,13 @@ from tests.live import Server
 from tests.own_network import leave_the_network
 from tests.packages import need
 
-pytest_plugins = ["tests.servers.cassandra", "tests.servers.mongodb"]
+pytest_plugins = [
+    "tests.servers.cassandra",
+    "tests.servers.mariadb",
+    "tests.servers.mongodb",
+    "tests.servers.postgres",
+    "tests.servers.redis",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -30,7 +30,11 @@ PUSH: Final = (
 )  # fmt: skip
 CIRCUIT: Final = "a server that fails is asked again every second, and told as down until it answers"
 
+OLD_MONGODB: Final = "servers older than MongoDB 4.2 are not served, and newer ones know the queries as they are"
+
 IGNORED: Final[dict[tuple[str, str], str]] = {
+    ("cachedb_mongodb", "compat_mode_2.4"): OLD_MONGODB,
+    ("cachedb_mongodb", "compat_mode_3.0"): OLD_MONGODB,
     ("usrloc", "desc_time_out"): SHARED_MEMORY,
     ("usrloc", "preload"): "tables are made at their first use",
     ("usrloc", "contact_refresh_timer"): NO_PUSH,

@@ -309,6 +309,12 @@ class Databases:
             return module
         raise NoDatabase(f'no loaded module serves {scheme}:// databases: loadmodule "db_{scheme}.so"')
 
+    async def close(self, scheme: str) -> None:
+        """Close idle connections to databases of a scheme; whoever asks later opens new ones."""
+        for database in self.opened.values():
+            if database.url.scheme == scheme:
+                await self.program.services.offload.run(database.engine.close)
+
     def serves(self, url: str) -> bool:
         """Whether a URL is one of a scheme that a loaded module serves."""
         try:

@@ -50,6 +50,17 @@ class Program:
     def prepare(self) -> None:
         """Write what the server wants to find in its folder."""
 
+    def do(self, *command: str) -> None:
+        """Run a program to its end; what it says goes into the log."""
+        with (self.folder / "log").open("ab") as log:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
+        assert done.returncode == 0, f"{command[0]} ended with {done.returncode}:\n{self.log()[-3000:]}"
+
+    def give_to(self, user: str) -> None:
+        """The folder with all in it becomes another user's."""
+        for path in (self.folder, *self.folder.rglob("*")):
+            shutil.chown(path, user, user)
+
     def command(self) -> list[str]:
         raise NotImplementedError
 
