@@ -101,12 +101,14 @@ def cassandra() -> Iterator[Cassandra]:
 
 
 @pytest.fixture
-def keyspace(cassandra: Cassandra) -> Iterator[str]:
-    """A keyspace of this test's own with the tables kv, counters, and the tutorial's userlocation."""
+def keyspace(cassandra: Cassandra) -> str:
+    """A keyspace of this test's own with the tables kv, counters, and the tutorial's userlocation.
+
+    Nobody drops it: that takes longer than most tests.
+    """
     name = f"test_{uuid.uuid4().hex[:12]}"
     cassandra.query(f"CREATE KEYSPACE {name} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}")
     cassandra.query(f"CREATE TABLE {name}.kv (opensipskey text PRIMARY KEY, opensipsval text)")
     cassandra.query(f"CREATE TABLE {name}.counters (opensipskey text PRIMARY KEY, opensipsval counter)")
     cassandra.query(f"CREATE TABLE {name}.userlocation (id text, aor text, home_ip text, PRIMARY KEY (id))")
-    yield name
-    cassandra.query(f"DROP KEYSPACE {name}")
+    return name

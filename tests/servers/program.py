@@ -110,6 +110,13 @@ class Program:
         """It is there, takes connections (the kernel does), and never answers."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.process.pid}/task")
+
+        def stands() -> bool:
+            """None of its threads runs any more: a signal takes a moment to reach them all."""
+            return all(one.read_text("latin-1").rpartition(")")[2].split()[0] == "T" for one in tasks.glob("*/stat"))
+
+        until(stands, self.patience, f"the stop of {type(self).__name__}")
 
     def thaw(self) -> None:
         assert self.process is not None
