@@ -71,6 +71,9 @@ class Registrar(Module):
 
     # -- life
 
+    def waits(self, function: str) -> bool:
+        return function == "save" and self.usrloc.mode.waits_for_sql
+
     def configure(self) -> None:
         if self.pn_enable:
             raise ModuleError("pn_enable: push notifications come with a later release: use 0")
@@ -148,7 +151,7 @@ class Registrar(Module):
 
     # -- registering
 
-    @function("save", routes=Route.REQUEST | Route.REPLY)
+    @function("save", routes=Route.REQUEST | Route.REPLY, waiting="save_and_wait")
     def save(self, ctx: Context, domain: Table, flags: SaveText = None, aor: str = "", ownership_tag: str = "") -> int:
         """Store the contacts of a REGISTER and answer it: 1, -1 when the answer could not be sent, -2 when refused.
 
@@ -158,6 +161,21 @@ class Registrar(Module):
         if ctx.message.status:
             return onreply.save(self.saver, ctx, domain, flags or NO_SAVE_FLAGS, aor, ownership_tag)
         return self.saver.serve(ctx, domain, flags or NO_SAVE_FLAGS, aor, ownership_tag)
+
+    async def save_and_wait(
+        self, ctx: Context, domain: Table, flags: SaveText = None, aor: str = "", ownership_tag: str = ""
+    ) -> int:
+        """The same where the answer goes out once the database has it, or is known not to take it now."""
+        kept = self.usrloc.kept
+        assert kept is not None
+        flags = flags or NO_SAVE_FLAGS
+        if ctx.message.status:
+            code = onreply.save(self.saver, ctx, domain, flags, aor, ownership_tag)
+            await kept.written()
+            return code
+        saved = self.saver.save(ctx, domain, flags, aor, ownership_tag)
+        await kept.written()
+        return self.saver.answer(ctx, flags, saved)
 
     # -- finding
 

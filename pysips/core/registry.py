@@ -139,9 +139,10 @@ class Registry:
                 self.functions.update((spec.name, spec) for spec in exports.function_specs(module, waiting=True))
         return missing
 
-    def load_implied(self) -> None:
+    def load_implied(self, program: "Program") -> None:
         """The modules that loaded ones need by their parameters. Raises ModuleError."""
         for module in list(self.loaded.values()):
+            module.program = program
             for name in module.implied():
                 if name not in self.loaded:
                     self.load(name)
