@@ -83,9 +83,10 @@ class Cassandra(Program):
         )  # fmt: skip
         self.session = self.cluster.connect()
 
-    def url(self, place: str, options: str = "", scheme: str = "cassandra", group: str = "") -> str:
+    def url(self, place: str, options: str = "", group: str = "") -> str:
         """`place` is keyspace.table."""
-        return f"{scheme}:{group}//{self.user}:{self.password}@{self.host}:{self.port}/{place}{options}"
+        name = f"cassandra:{group}" if group else "cassandra"
+        return f"{name}://{self.user}:{self.password}@{self.host}:{self.port}/{place}{options}"
 
     def close(self) -> None:
         if self.cluster is not None:

@@ -31,7 +31,8 @@ class MongoDb(Program):
 
     def url(self, place: str, options: str = "", group: str = "") -> str:
         """`place` is database.collection."""
-        return f"mongodb:{group}//{self.host}:{self.port}/{place}{options}"
+        name = f"mongodb:{group}" if group else "mongodb"
+        return f"{name}://{self.host}:{self.port}/{place}{options}"
 
     def close(self) -> None:
         self.client.close()
