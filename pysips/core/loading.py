@@ -72,7 +72,7 @@ def load_modules(program: Program, complaints: list[Complaint]) -> None:
         except (ModuleError, BadName) as problem:
             complaints.append(program.script.complaint(step.place, str(problem)))
     try:
-        registry.load_implied()
+        registry.load_implied(program)
     except ModuleError as problem:
         complaints.append(Complaint(Place(program.script.file, 1), str(problem)))
     for sentence in registry.tie():
