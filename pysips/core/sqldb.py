@@ -62,7 +62,7 @@ class NoDatabase(ModuleError):
 class Call(Timer):
     """One operation on its way: waiting for a connection, then in a thread. Its timer is the time limit."""
 
-    __slots__ = ("asked", "attempt", "database", "outcome", "work")
+    __slots__ = ("asked", "attempt", "database", "is_over", "outcome", "work")
 
     def __init__(self, database: "Database", work: Work) -> None:
         super().__init__()
@@ -71,6 +71,7 @@ class Call(Timer):
         self.asked = database.services.clock.now()
         self.outcome = Promise()
         self.attempt: Attempt | None = None
+        self.is_over = False  # no thread works for it any more
 
     def begin(self) -> None:
         """A connection is free."""
@@ -83,6 +84,7 @@ class Call(Timer):
     def ended(self, promise: Promise) -> None:
         """The thread is done; maybe too late."""
         self.due = 0
+        self.is_over = True
         self.database.busy -= 1
         if not self.outcome.done:
             self.database.heard(self, promise.value, promise.failure)
@@ -240,7 +242,7 @@ class Database:
         if not self.circuit.is_open:
             return
         self.services.timers.add(self.prober, self.circuit.pause)
-        if self.probing is None or self.probing.outcome.done:
+        if self.probing is None or self.probing.is_over:
             self.probing = call = Call(self, Ping())
             self.services.timers.add(call, self.limit)
             call.begin()

@@ -94,14 +94,15 @@ class SqlEngine(Engine):
 
     def connected(self, work: Work, attempt: Attempt) -> Any:
         """Do it over a connection out of the pool."""
+        pool = self.engine.pool
         try:
             connection = self.engine.connect()
         except Exception as problem:
             raise SqlError(self.said(problem), is_down=True) from None
         with connection:
-            if isinstance(attempt, Cut):
-                attempt.hold(connection.connection.dbapi_connection)
             try:
+                if isinstance(attempt, Cut):
+                    attempt.hold(connection.connection.dbapi_connection)
                 return self.done(connection, work)
             except sa.exc.DBAPIError:
                 if attempt.given_up:
@@ -110,6 +111,8 @@ class SqlEngine(Engine):
             finally:
                 if isinstance(attempt, Cut):
                     attempt.release()
+                if self.engine.pool is not pool:
+                    connection.invalidate()  # closed meanwhile: nobody would take it out of the old pool again
 
     def done(self, connection: sa.Connection, work: Work) -> Any:
         if isinstance(work, Batch):

@@ -1,4 +1,4 @@
-"""PostgreSQL: a server of our own, user opensips, any password; a database for each test."""
+"""PostgreSQL: a server of our own, user opensips, password opensipsrw; a database for each test."""
 
 import os
 import signal
@@ -16,6 +16,7 @@ from tests.packages import PACKAGES, missing
 from .program import Program
 
 USER: Final = "opensips"
+PASSWORD: Final = "opensipsrw"
 
 
 def binaries() -> Path:
@@ -40,10 +41,12 @@ class Postgres(Program):
 
     def prepare(self) -> None:
         self.folder.chmod(0o755)
+        password = self.folder / "password"
+        password.write_text(PASSWORD, "utf-8")
         if os.getuid() == 0:
             self.give_to("postgres")
         self.do(
-            *self.other_user, str(self.binaries / "initdb"), "-D", f"{self.folder}/data", "-U", USER, "-A", "trust",
+            *self.other_user, str(self.binaries / "initdb"), "-D", f"{self.folder}/data", "-U", USER, "-A", "scram-sha-256", f"--pwfile={password}",
             "-N", "--locale=C.UTF-8",
         )  # fmt: skip
 
@@ -87,13 +90,19 @@ class Postgres(Program):
 
     def query(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         with psycopg.connect(
-            host=self.host, port=self.port, user=USER, dbname=database, autocommit=True, connect_timeout=5
+            host=self.host,
+            port=self.port,
+            user=USER,
+            password=PASSWORD,
+            dbname=database,
+            autocommit=True,
+            connect_timeout=5,
         ) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def url(self, database: str, options: str = "") -> str:
-        return f"postgres://{USER}:secret@{self.host}:{self.port}/{database}{options}"
+        return f"postgres://{USER}:{PASSWORD}@{self.host}:{self.port}/{database}{options}"
 
 
 @pytest.fixture(scope="session")
