@@ -252,6 +252,14 @@ def to_uri(message: Message) -> str:
         raise Refused(400, "Error while parsing AOR") from None
 
 
+def to_uri_of(message: Message) -> str:
+    """The URI of To; "" for a message without a good one."""
+    try:
+        return to_uri(message) if TO in message.kinds else ""
+    except SipError:
+        return ""
+
+
 def only_asked(contacts: list[Contact], request: Request) -> list[Contact]:
     """Those contacts that the request itself named, in its order."""
     found: list[Contact] = []

@@ -4,6 +4,7 @@ The tables are in memory that all processes share, so a contact survives any pro
 them by `api.py`; `registrar` fills them.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 from urllib.parse import quote
@@ -178,10 +179,10 @@ class UsrLoc(Module):
             await self.kept.start()
 
     @timer(1)
-    async def load_late(self) -> None:
-        """Load contacts once a database that was away is back."""
+    async def look_after(self) -> None:
+        """What the database needs once in a while."""
         if self.kept is not None:
-            await self.kept.load_late()
+            await self.kept.second()
 
     def count_domains(self) -> dict[str, Counter]:
         """Register the statistics; answers the counters of expired contacts, by table."""
@@ -237,22 +238,22 @@ class UsrLoc(Module):
         return await self.commands.dump(brief != 0)
 
     @mi("ul_show_contact", full="usrloc:show_contact")
-    def show_contact(self, table_name: str, aor: str) -> Json:
+    async def show_contact(self, table_name: str, aor: str) -> Json:
         """The contacts of an AoR."""
-        return self.commands.show_contact(table_name, aor)
+        return await self.managed(table_name, aor, lambda: self.commands.show_contact(table_name, aor))
 
     @mi("ul_rm", full="usrloc:rm")
-    def rm(self, table_name: str, aor: str) -> Json:
+    async def rm(self, table_name: str, aor: str) -> Json:
         """Remove an AoR with its contacts."""
-        return self.commands.rm(table_name, aor)
+        return await self.managed(table_name, aor, lambda: self.commands.rm(table_name, aor))
 
     @mi("ul_rm_contact", full="usrloc:rm_contact")
-    def rm_contact(self, table_name: str, aor: str, contact: str) -> Json:
+    async def rm_contact(self, table_name: str, aor: str, contact: str) -> Json:
         """Remove a contact of an AoR."""
-        return self.commands.rm_contact(table_name, aor, contact)
+        return await self.managed(table_name, aor, lambda: self.commands.rm_contact(table_name, aor, contact))
 
     @mi("ul_add", full="usrloc:add")
-    def add(
+    async def add(
         self, table_name: str, aor: str, contact: str, expires: int, q: str, flags: int, cflags: int, methods: int
     ) -> Json:
         """Add a contact, or update it. expires: seconds, 0 for ever; flags, cflags, methods: bits."""
@@ -264,7 +265,13 @@ class UsrLoc(Module):
             contact, 0, now + expires if expires else 0, now, CALL_ID, CSEQ, USER_AGENT, "", q_value, cflags & BITS,
             methods & BITS, flags & BITS,
         )  # fmt: skip
-        return self.commands.add(table_name, aor, made)
+        return await self.managed(table_name, aor, lambda: self.commands.add(table_name, aor, made))
+
+    async def managed(self, table_name: str, aor: str, command: Callable[[], Json]) -> Json:
+        """A command upon one AoR, with what the database has to do with it."""
+        if self.kept is None:
+            return command()
+        return await self.kept.changed(self.commands.domain(table_name), self.commands.checked(aor), command)
 
     @mi("ul_flush", full="usrloc:flush")
     def flush(self) -> Json:

@@ -1,7 +1,9 @@
 """What `usrloc` does with its SQL database, in each of the server's processes."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from pysips.core.changes import Changes
 from pysips.core.log import log
@@ -11,10 +13,14 @@ from pysips.errors import ModuleError, PysipsError
 
 from .contacts import RECORDS, Domain, Location, aor_of_key
 from .embedded import make_tables
+from .fetching import Fetcher
+from .lines import EXPIRED
 from .loading import PAGE, Gate, Loader, WrongTable
 from .modes import Mode
 from .rows import Rows
 from .storage import LOOK_SECONDS, NAME, SqlWriter, mark_dirty
+
+Result = TypeVar("Result")
 
 
 class Kept:
@@ -34,6 +40,11 @@ class Kept:
         self.writer = SqlWriter(location, database, rows, pace, most_ids, skip_peers)
         self.loader = Loader(location, database, rows, self.writer, regen)
         self.loader.loads = mode.loads_sql
+        self.fetcher = Fetcher(location, database, rows) if mode.is_sql_only else None
+        self.interval = interval
+        self.swept = 0.0
+        if mode.is_sql_only:
+            self.writer.skipped |= EXPIRED
 
     def follow(self, changes: Changes) -> None:
         """Take part in the change log."""
@@ -68,8 +79,16 @@ class Kept:
                 f"contacts cannot be kept in {self.file}: {problem}; set db_url, or $STATE_DIRECTORY to a folder"
             ) from None
 
+    async def second(self) -> None:
+        """Once a second in the attendant: load as soon as a database that was away is back, delete expired rows."""
+        await self.load_late()
+        now = self.services.clock.now()
+        if self.fetcher is not None and now >= self.swept + self.interval:
+            self.swept = now
+            await self.fetcher.sweep()
+
     async def load_late(self) -> None:
-        """Once a second in the attendant: load as soon as a database that was away is back."""
+        """See `second`."""
         if self.writer.ready or not self.database.is_up:
             return
         try:
@@ -88,6 +107,20 @@ class Kept:
         if not place or changes is None:
             return True
         return bool(await changes.reading.reached(NAME, place))
+
+    async def changed(self, domain: Domain, aor: str, work: Callable[[], Result]) -> Result:
+        """Do `work`, which may change an AoR, as the mode wants it: upon what the database says, and waiting for it."""
+
+        async def done() -> Result:
+            result = work()
+            if self.mode.waits_for_sql:
+                await self.written()
+            return result
+
+        if self.fetcher is None or not aor:
+            return await done()
+        result: Result = await self.fetcher.with_aor(domain, aor, done)
+        return result
 
     def wake(self) -> None:
         """Let the database have what waits for it."""
@@ -114,3 +147,12 @@ class Kept:
             after = keys[-1]
             await self.services.offload.spawn(asyncio.sleep(0))
         await self.loader.drop_strays(domain)
+
+    async def fetch_all(self, domain: Domain) -> None:
+        """In sql-only: read all of a table, as far as the database can be asked."""
+        if self.fetcher is None:
+            return
+        try:
+            await self.fetcher.fetch_all(domain)
+        except SqlError as problem:
+            log.error("usrloc", f"contacts cannot be read: {problem}")

@@ -174,7 +174,7 @@ class Loader:
 
     def is_here(self, domain: Domain, row: tuple[Value, ...]) -> bool:
         """Whether a row's contact (its id, user and domain) is in the table."""
-        aor = "@".join(text(value) for value in row[1:])
+        aor = "@".join(text(value) for value in row[1:] if value)
         record = self.location.read(domain, aor)
         return record is not None and any(contact.id == row[0] for contact in record.contacts)
 

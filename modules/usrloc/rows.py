@@ -89,8 +89,8 @@ class Rows:
 
     def aor(self, row: Mapping[str, Value]) -> str:
         """Whose a row is."""
-        user = text(row["user"])
-        return user + "@" + text(row["domain"]) if self.use_domain else user
+        user, domain = text(row["user"]), text(row["domain"]) if self.use_domain else ""
+        return user + "@" + domain if domain else user
 
     def by_field(self, row: tuple[Value, ...]) -> dict[str, Value]:
         """A row of `names` by fields."""

@@ -39,7 +39,7 @@ class SqlWriter(ChangeFollower):
         self.database = database
         self.rows = rows
         self.most_ids = most_ids
-        self.skipped = LOADED | (PEER if skip_peers else 0)
+        self.skipped = LOADED | (PEER if skip_peers else 0)  # lines.py's reasons that are no business of the database
         self.ready = False  # the tables have been loaded, or need not be
 
     async def apply(self, changes: list[Change]) -> None:
