@@ -1,88 +1,78 @@
-"""How packets reach other nodes: what `proto_bin` offers to the cluster, in the attendant.
+"""How packets reach other nodes: what `proto_bin` offers to the cluster.
 
 One stream for each direction of initiative: a node sends all that it originates on connections that it opened to the
 other's BIN socket, from the address of its own; what comes in on them and on the other's is read alike.
-Hosts are numeric, IPv6 without brackets.
 """
 
-from typing import Protocol
-
-from pysips.errors import ModuleError
-from pysips.sip.via import bracketed
+from collections.abc import Callable
 
 from .bin_interface import Packet
 from .services import Socket
 
-
-class Carried(Protocol):
-    """Who takes what comes; called on the loop, and never while it sends."""
-
-    def packet(self, packet: Packet, host: str, connection: object) -> None:
-        """A packet came from this address; `answer` takes the connection."""
-
-    def failed(self, host: str, port: int, packets: list[Packet]) -> None:
-        """These packets did not get there: no connection, or it broke before they were written; in their order."""
+Failed = Callable[[], None]
+PacketReceiver = Callable[[str, object, Packet], None]  # (the peer's host, the connection, what came)
 
 
 class Carrier:
-    """The connections themselves (`net/bin.py`); see BinTransport."""
+    """The connections themselves: `net/bin.py`, in the attendant alone."""
 
-    taker: Carried | None = None
-
-    def send(self, source: str, host: str, port: int, packet: Packet) -> None:
+    def send(self, source: str, host: str, port: int, data: bytes, failed: Failed) -> None:
         """See BinTransport."""
 
-    def answer(self, connection: object, packet: Packet) -> None:
+    def reply(self, connection: object, data: bytes) -> bool:
         """See BinTransport."""
+        return False
 
-    def queued(self, host: str, port: int) -> int:
+    def waiting(self, source: str, host: str, port: int) -> int:
         """See BinTransport."""
         return 0
 
-    def drop(self, host: str, port: int) -> None:
-        """See BinTransport."""
-
-    def close(self) -> None:
+    def drop(self, source: str, host: str, port: int) -> None:
         """See BinTransport."""
 
 
 class BinTransport:
-    """proto_bin's api. sockets: our BIN sockets; carrier: in the attendant alone, elsewhere nothing comes or goes."""
+    """proto_bin's api. sockets: our BIN sockets; receiver: to be set by who takes the packets, in the attendant.
+
+    Hosts are numeric, IPv6 without brackets.
+    """
 
     def __init__(self) -> None:
         self.sockets: list[Socket] = []
         self.carrier: Carrier | None = None
+        self.receiver: PacketReceiver = nobody
 
-    def listen(self, host: str, port: int, taker: Carried) -> None:
-        """Take what comes, from all BIN sockets. Raises ModuleError if we have none at this address."""
-        if not any((one.host, one.port) == (host, port) for one in self.sockets):
-            raise ModuleError(f"there is no socket=bin:{bracketed(host)}:{port}")
-        if self.carrier is not None:
-            self.carrier.taker = taker
+    def socket_of(self, host: str, port: int) -> Socket | None:
+        """Our BIN socket of that address, if there is one."""
+        for one in self.sockets:
+            if (one.host, one.port) == (host, port):
+                return one
+        return None
 
-    def send(self, source: str, host: str, port: int, packet: Packet) -> None:
-        """Send from our address to a node's BIN socket. Packets to one node keep their order.
+    def send(self, source: str, host: str, port: int, data: bytes, failed: Failed) -> None:
+        """Send from our address to a peer's BIN socket; `failed` is called later if it is known not to have gone out.
 
-        It never waits: what cannot go out now is queued; if it fails after all, the taker hears of it later.
+        It never waits. Packets to one peer keep their order, and failures theirs. Outside the attendant nothing goes
+        out, and `failed` is called at once.
         """
-        if self.carrier is not None:
-            self.carrier.send(source, host, port, packet)
+        if self.carrier is None:
+            failed()
+        else:
+            self.carrier.send(source, host, port, data, failed)
 
-    def answer(self, connection: object, packet: Packet) -> None:
-        """Send back on the connection that a packet came by, if it is still there."""
-        if self.carrier is not None:
-            self.carrier.answer(connection, packet)
+    def reply(self, connection: object, data: bytes) -> bool:
+        """Send back on the connection that something came on; False if it is gone."""
+        return self.carrier is not None and self.carrier.reply(connection, data)
 
-    def queued(self, host: str, port: int) -> int:
-        """Bytes that wait to go there: who has much to send waits until they are few."""
-        return 0 if self.carrier is None else self.carrier.queued(host, port)
+    def waiting(self, source: str, host: str, port: int) -> int:
+        """Bytes that wait to be taken by a peer: whoever has much to send waits until they are few."""
+        return 0 if self.carrier is None else self.carrier.waiting(source, host, port)
 
-    def drop(self, host: str, port: int) -> None:
-        """Close our connections to a node; what waits for them fails."""
+    def drop(self, source: str, host: str, port: int) -> None:
+        """Close our connection to a peer; what waits for it fails."""
         if self.carrier is not None:
-            self.carrier.drop(host, port)
+            self.carrier.drop(source, host, port)
 
-    def close(self) -> None:
-        """Let go of all connections."""
-        if self.carrier is not None:
-            self.carrier.close()
+
+def nobody(host: str, connection: object, packet: Packet) -> None:
+    """No cluster: packets are not for anybody, as in OpenSIPS without a module that registered for them."""

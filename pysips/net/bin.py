@@ -14,8 +14,8 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from pysips.core.bin_interface import BadPacket, Packet
-from pysips.core.bin_transport import Carrier
+from pysips.core.bin_interface import Packet
+from pysips.core.bin_transport import BinTransport, Carrier, Failed
 from pysips.core.log import log
 from pysips.core.services import Clock, Socket, Timer, Timers
 from pysips.core.stats import Counter
@@ -60,10 +60,11 @@ class Bin(Carrier):
     """All connections to and from other nodes."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, settings: BinSettings, timers: Timers, clock: Clock,
-        counters: BinCounters,
+        self, loop: asyncio.AbstractEventLoop, transport: BinTransport, settings: BinSettings, timers: Timers,
+        clock: Clock, counters: BinCounters,
     ) -> None:  # fmt: skip
         self.loop = loop
+        self.transport = transport
         self.settings = settings
         self.timers = timers
         self.clock = clock
@@ -72,7 +73,6 @@ class Bin(Carrier):
         self.accepted: set[BinLink] = set()
         self.sources: dict[str, int] = {}
         self.listeners: list[socket.socket] = []
-        self.lost: dict[tuple[str, int], list[Packet]] = {}  # what the taker has not been told of yet
 
     # -- nodes that come
 
@@ -124,62 +124,47 @@ class Bin(Carrier):
         link.watch()
 
     def arrived(self, link: BinLink, packet: Packet) -> None:
-        """A whole packet; without a cluster it is nobody's. No fault of ours with one ends the connection."""
-        if self.taker is None:
-            return
+        """A whole packet. No fault of ours with one ends the connection."""
         try:
-            self.taker.packet(packet, link.host, link)
+            self.transport.receiver(link.host, link, packet)
         except Exception:
             if log.limited("bin:arrived", 1.0):
                 log.failure("bin", f"a packet from {link} was not handled")
 
     # -- what we send
 
-    def send(self, source: str, host: str, port: int, packet: Packet) -> None:
+    def send(self, source: str, host: str, port: int, data: bytes, failed: Failed) -> None:
         """See `BinTransport.send`."""
-        data = written(packet)
-        if not data:
-            return
         link = self.opened.get((source, host, port))
         if link is None:
             link = self.connect(source, host, port)
         if link is None:
-            self.missed(host, port, [packet])
+            self.report(failed)
         else:
-            link.send(packet, data)
+            link.send(data, failed)
 
-    def answer(self, connection: object, packet: Packet) -> None:
-        """See `BinTransport.answer`."""
-        if isinstance(connection, BinLink) and connection.state != CLOSED:
-            data = written(packet)
-            if data:
-                connection.send(packet, data)
+    def reply(self, connection: object, data: bytes) -> bool:
+        """See `BinTransport.reply`."""
+        if not isinstance(connection, BinLink) or connection.state == CLOSED:
+            return False
+        connection.send(data, None)
+        return True
 
-    def queued(self, host: str, port: int) -> int:
-        """See `BinTransport.queued`."""
-        return sum(link.queued for key, link in self.opened.items() if key[1:] == (host, port))
+    def waiting(self, source: str, host: str, port: int) -> int:
+        """See `BinTransport.waiting`."""
+        link = self.opened.get((source, host, port))
+        return 0 if link is None else link.queued
 
-    def drop(self, host: str, port: int) -> None:
+    def drop(self, source: str, host: str, port: int) -> None:
         """See `BinTransport.drop`."""
-        for link in [link for key, link in self.opened.items() if key[1:] == (host, port)]:
+        link = self.opened.get((source, host, port))
+        if link is not None:
             link.end("it was asked for", wanted=True)
 
-    def lose(self, link: BinLink, packets: list[Packet]) -> None:
-        """Packets on a connection that broke. An answer on somebody else's is nobody's loss."""
-        if link.source and packets:
-            self.missed(link.host, link.port, packets)
-
-    def missed(self, host: str, port: int, packets: list[Packet]) -> None:
-        """The taker is told in one go, and never while it still sends."""
-        if not self.lost:
-            self.loop.call_soon(self.tell)
-        self.lost.setdefault((host, port), []).extend(packets)
-
-    def tell(self) -> None:
-        lost, self.lost = self.lost, {}
-        for (host, port), packets in lost.items():
-            if self.taker is not None:
-                self.taker.failed(host, port, packets)
+    def report(self, failed: Failed | None) -> None:
+        """Tell a sender; never while it still sends."""
+        if failed is not None:
+            self.loop.call_soon(failed)
 
     def connect(self, source: str, host: str, port: int) -> BinLink | None:
         """Begin a connection; None if that cannot even be tried."""
@@ -223,7 +208,7 @@ class Bin(Carrier):
         else:
             self.sources.pop(link.host, None)
 
-    def close(self) -> None:
+    def close_all(self) -> None:
         """This process ends."""
         self.deafen()
         for link in [*self.opened.values(), *self.accepted]:
@@ -262,15 +247,6 @@ class Again(Timer):
     def fire(self) -> None:
         if self.sock in self.owner.listeners:
             self.owner.loop.add_reader(self.sock.fileno(), self.owner.accept, self.sock, self.where)
-
-
-def written(packet: Packet) -> bytes:
-    """A packet's bytes; nothing, and a line in the log, for one that can never be sent."""
-    try:
-        return packet.encode()
-    except BadPacket as problem:
-        log.error("bin", f"a packet cannot be sent: {problem}")
-        return b""
 
 
 def prepare(made: socket.socket) -> None:

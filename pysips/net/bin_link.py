@@ -15,6 +15,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, final
 
 from pysips.core.bin_interface import BadStream, Framer, Packet
+from pysips.core.bin_transport import Failed
 from pysips.core.log import log
 from pysips.core.services import Timer
 from pysips.sip.via import bracketed
@@ -46,7 +47,7 @@ class BinLink(Timer):
         self.source = source
         self.state = CONNECTING if source else OPEN
         self.framer = Framer()
-        self.queue: deque[tuple[bytes, Packet]] = deque()
+        self.queue: deque[tuple[bytes, Failed | None]] = deque()
         self.queued = 0
         self.writing = False
         self.pieces = 0
@@ -103,17 +104,17 @@ class BinLink(Timer):
 
     # -- out
 
-    def send(self, packet: Packet, data: bytes) -> None:
-        """Send a packet's bytes, or let them wait."""
+    def send(self, data: bytes, failed: Failed | None) -> None:
+        """Send, or let it wait; whoever's packet does not go out hears of it later."""
         settings = self.owner.settings
         self.idle_since = self.owner.clock.now()
         if len(self.queue) >= settings.packets or self.queued + len(data) > settings.largest_queue:
             self.end("the peer does not read what we send")
-            self.owner.lose(self, [packet])
+            self.owner.report(failed)
             return
         if not self.queue:
             self.moved = self.idle_since
-        self.queue.append((data, packet))
+        self.queue.append((data, failed))
         self.queued += len(data)
         if self.state == OPEN and not self.writing:
             self.flush()
@@ -136,7 +137,7 @@ class BinLink(Timer):
         """Give the system what it takes."""
         queue = self.queue
         while queue:
-            data, packet = queue[0]
+            data, failed = queue[0]
             try:
                 sent = self.sock.send(data)
             except BlockingIOError:
@@ -147,7 +148,7 @@ class BinLink(Timer):
             self.queued -= sent
             self.moved = self.owner.clock.now()
             if sent < len(data):
-                queue[0] = (data[sent:], packet)
+                queue[0] = (data[sent:], failed)
                 break
             queue.popleft()
         if bool(queue) != self.writing:
@@ -196,7 +197,8 @@ class BinLink(Timer):
         self.owner.ended(self, was == CONNECTING and not wanted, why)
         waiting, self.queue = self.queue, deque()
         self.queued = 0
-        self.owner.lose(self, [packet for _, packet in waiting])
+        for _, failed in waiting:
+            self.owner.report(failed)
 
 
 def reason(problem: OSError) -> str:

@@ -41,7 +41,7 @@ class Attendant(Process):
             return None
         settings: BinSettings = module.settings()  # type: ignore[attr-defined]
         counters: BinCounters = module.counters()  # type: ignore[attr-defined]
-        made = Bin(self.loop, settings, self.wheel, self.clock, counters)
+        made = Bin(self.loop, module.api, settings, self.wheel, self.clock, counters)
         module.api.carrier = made
         self.commands.connections = made.described
         return made
@@ -70,4 +70,4 @@ class Attendant(Process):
 
     def finish(self) -> None:
         if self.nodes is not None:
-            self.nodes.close()
+            self.nodes.close_all()

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
 
@@ -10,7 +11,6 @@ from pysips.core.bin_interface import Packet
 from pysips.core.bin_transport import BinTransport
 from pysips.core.services import Clock, Socket, Timer, Timers
 from pysips.core.stats import Statistics
-from pysips.errors import ModuleError
 from pysips.net.bin import Bin, BinCounters, BinSettings
 from pysips.net.endpoint import open_one
 
@@ -73,44 +73,36 @@ class NodeAt:
         self.transport = BinTransport()
         named = Statistics()
         self.counters = BinCounters(*[named.counter("bin", name) for name in ("open", "refused", "failed")])
-        self.bin = Bin(asyncio.get_running_loop(), self.settings, self.timers, self.time, self.counters)
+        self.bin = Bin(asyncio.get_running_loop(), self.transport, self.settings, self.timers, self.time, self.counters)
         self.transport.carrier = self.bin
+        self.transport.receiver = self.hear
         self.where = Socket(0, "bin", host, free_port(host))
         self.listener = open_one(self.where, False, 50)
         self.bin.listen(self.listener, self.where)
-        self.transport.sockets.append(self.where)
-        self.transport.listen(host, self.port, self)
         self.heard: list[tuple[str, Packet]] = []
         self.connections: list[object] = []
-        self.stumbles = False
-        self.lost: list[Packet] = []
+        self.failures = 0
 
     @property
     def port(self) -> int:
         return self.where.port
 
-    @property
-    def failures(self) -> int:
-        return len(self.lost)
-
-    def packet(self, packet: Packet, host: str, connection: object) -> None:
+    def hear(self, host: str, connection: object, packet: Packet) -> None:
         self.heard.append((host, packet))
         self.connections.append(connection)
-        if self.stumbles:
-            raise RuntimeError("a fault of ours")
 
-    def failed(self, host: str, port: int, packets: list[Packet]) -> None:
-        self.lost += packets
+    def fail(self) -> None:
+        self.failures += 1
 
     def send(self, other: "NodeAt", packet: Packet = PACKET) -> None:
-        self.transport.send(self.host, other.host, other.port, packet)
+        self.transport.send(self.host, other.host, other.port, packet.encode(), self.fail)
 
     async def received(self, count: int) -> list[Packet]:
         await until(lambda: len(self.heard) >= count)
         return [packet for _, packet in self.heard]
 
     def close(self) -> None:
-        self.bin.close()
+        self.bin.close_all()
         self.listener.close()
 
 
@@ -183,13 +175,12 @@ async def test_an_answer_goes_back_on_the_connection_that_the_packet_came_on(nod
     one.send(two)
     await two.received(1)
     answer = Packet(1, "clusterer-internal", 4, b"unknown")
-    two.transport.answer(two.connections[0], answer)
+    assert two.transport.reply(two.connections[0], answer.encode())
     assert await one.received(1) == [answer]
     assert not two.bin.opened
     one.close()
     await until(lambda: not two.bin.accepted)
-    two.transport.answer(two.connections[0], answer)
-    assert two.failures == 0
+    assert not two.transport.reply(two.connections[0], answer.encode())
 
 
 async def test_large_packets_arrive_whole_and_in_order(nodes: tuple[NodeAt, NodeAt]) -> None:
@@ -198,16 +189,16 @@ async def test_large_packets_arrive_whole_and_in_order(nodes: tuple[NodeAt, Node
     packets = [Packet(1, "c", number, bytes(60_000)) for number in range(100)]
     for packet in packets:
         one.send(two, packet)
-    assert one.transport.queued(two.host, two.port) > 0
+    assert one.transport.waiting(one.host, two.host, two.port) > 0
     assert await two.received(100) == packets
-    assert one.transport.queued(two.host, two.port) == 0
+    assert one.transport.waiting(one.host, two.host, two.port) == 0
     assert one.failures == 0
 
 
 async def test_where_nobody_listens_every_sender_hears_of_it_but_not_while_it_sends(node: NodeAt) -> None:
     port = free_port("127.0.0.3")
     for _ in range(3):
-        node.transport.send(node.host, "127.0.0.3", port, PACKET)
+        node.transport.send(node.host, "127.0.0.3", port, PACKET.encode(), node.fail)
         assert node.failures == 0
     await until(lambda: node.failures == 3)
     assert not node.bin.opened
@@ -216,10 +207,19 @@ async def test_where_nobody_listens_every_sender_hears_of_it_but_not_while_it_se
 
 
 async def test_an_address_that_is_not_ours_fails_at_once(node: NodeAt) -> None:
-    node.transport.send("192.0.2.1", node.host, node.port, PACKET)
+    node.transport.send("192.0.2.1", node.host, node.port, PACKET.encode(), node.fail)
     await until(lambda: node.failures == 1)
-    node.transport.send("no address", node.host, node.port, PACKET)
+    node.transport.send("no address", node.host, node.port, PACKET.encode(), node.fail)
     await until(lambda: node.failures == 2)
+
+
+async def test_failures_are_told_in_the_order_of_sending(node: NodeAt) -> None:
+    port = free_port("127.0.0.3")
+    told: list[int] = []
+    for number in range(5):
+        node.transport.send(node.host, "127.0.0.3", port, PACKET.encode(), partial(told.append, number))
+    await until(lambda: len(told) == 5)
+    assert told == [0, 1, 2, 3, 4]
 
 
 async def test_a_peer_that_came_back_is_connected_to_anew(nodes: tuple[NodeAt, NodeAt]) -> None:
@@ -241,7 +241,7 @@ async def test_a_connect_without_an_answer_ends_in_time_and_what_waited_fails(
     pair[0].setblocking(False)
     monkeypatch.setattr("pysips.net.bin.begin_connect", lambda source, host, port: pair[0])
     monkeypatch.setattr(asyncio.get_running_loop(), "add_writer", lambda *arguments: None)  # it never is connected
-    node.transport.send(node.host, "192.0.2.1", 5555, PACKET)
+    node.transport.send(node.host, "192.0.2.1", 5555, PACKET.encode(), node.fail)
     node.timers.pass_by(2.9)
     await asyncio.sleep(0)
     assert (node.failures, len(node.bin.opened)) == (0, 1)
@@ -257,7 +257,7 @@ async def test_a_peer_that_never_reads_is_given_up_in_time_and_others_are_served
     one, two = nodes
     sock, port = await silent_peer("127.0.0.4")
     for _ in range(200):
-        one.transport.send(one.host, "127.0.0.4", port, LARGE)
+        one.transport.send(one.host, "127.0.0.4", port, LARGE.encode(), one.fail)
     await until(lambda: bool(one.bin.opened[one.host, "127.0.0.4", port].writing))
     one.send(two)
     await two.received(1)
@@ -273,24 +273,24 @@ async def test_no_more_waits_than_is_allowed(node: NodeAt) -> None:
     sock, port = await silent_peer("127.0.0.4")
     node.settings.packets = 10
     for _ in range(200):
-        node.transport.send(node.host, "127.0.0.4", port, LARGE)
-        assert node.transport.queued("127.0.0.4", port) <= 10 * 61_000
+        node.transport.send(node.host, "127.0.0.4", port, LARGE.encode(), node.fail)
+        assert node.transport.waiting(node.host, "127.0.0.4", port) <= 10 * 61_000
     await until(lambda: node.failures > 10)
     node.settings.packets, node.settings.largest_queue = 1024, 500_000
     for _ in range(200):
-        node.transport.send(node.host, "127.0.0.4", port, LARGE)
-        assert node.transport.queued("127.0.0.4", port) <= 500_000
+        node.transport.send(node.host, "127.0.0.4", port, LARGE.encode(), node.fail)
+        assert node.transport.waiting(node.host, "127.0.0.4", port) <= 500_000
     sock.close()
 
 
 async def test_a_connection_can_be_dropped_and_what_waits_fails(node: NodeAt) -> None:
     sock, port = await silent_peer("127.0.0.4")
     for _ in range(100):
-        node.transport.send(node.host, "127.0.0.4", port, LARGE)
-    node.transport.drop("127.0.0.4", port)
-    node.transport.drop("127.0.0.4", port)
+        node.transport.send(node.host, "127.0.0.4", port, LARGE.encode(), node.fail)
+    node.transport.drop(node.host, "127.0.0.4", port)
+    node.transport.drop(node.host, "127.0.0.4", port)
     await until(lambda: node.failures > 50)
-    assert node.transport.queued("127.0.0.4", port) == 0
+    assert node.transport.waiting(node.host, "127.0.0.4", port) == 0
     sock.close()
 
 
@@ -356,7 +356,11 @@ async def test_connections_of_one_address_and_of_all_have_a_limit(node: NodeAt) 
 async def test_a_fault_of_ours_with_one_packet_does_not_end_the_connection(nodes: tuple[NodeAt, NodeAt]) -> None:
     one, two = nodes
 
-    two.stumbles = True
+    def stumble(host: str, connection: object, packet: Packet) -> None:
+        two.hear(host, connection, packet)
+        raise RuntimeError("a fault of ours")
+
+    two.transport.receiver = stumble
     one.send(two)
     one.send(two)
     assert len(await two.received(2)) == 2
@@ -374,32 +378,12 @@ async def test_management_sees_the_connections(nodes: tuple[NodeAt, NodeAt]) -> 
     assert [one["Type"] for one in two.bin.described()] == ["bin"]
 
 
-async def test_packets_that_fail_are_told_of_in_their_order(node: NodeAt) -> None:
-    port = free_port("127.0.0.3")
-    packets = [Packet(1, "c", number, b"") for number in range(5)]
-    for packet in packets:
-        node.transport.send(node.host, "127.0.0.3", port, packet)
-    await until(lambda: node.failures == 5)
-    assert node.lost == packets
-
-
-async def test_a_packet_that_can_never_be_sent_is_dropped_and_ends_nothing(nodes: tuple[NodeAt, NodeAt]) -> None:
-    one, two = nodes
-    one.send(two, Packet(1, "c", 0, bytes(70_000)))
-    one.send(two)
-    assert await two.received(1) == [PACKET]
-    assert one.failures == 0
-
-
-def test_outside_the_attendant_nothing_comes_or_goes() -> None:
-    transport = BinTransport()
-    transport.send("127.0.0.1", "127.0.0.2", 5555, PACKET)
-    transport.answer(object(), PACKET)
-    transport.drop("127.0.0.2", 5555)
-    transport.close()
-    assert transport.queued("127.0.0.2", 5555) == 0
-
-
-async def test_who_listens_where_there_is_no_socket_is_told_which_is_missing(node: NodeAt) -> None:
-    with pytest.raises(ModuleError, match=r"there is no socket=bin:127\.0\.0\.9:5555"):
-        node.transport.listen("127.0.0.9", 5555, node)
+def test_outside_the_attendant_nothing_goes_out_and_the_sender_hears_so() -> None:
+    transport, failures = BinTransport(), []
+    transport.sockets.append(Socket(0, "bin", "127.0.0.1", 5555))
+    transport.send("127.0.0.1", "127.0.0.2", 5555, b"", lambda: failures.append(1))
+    assert failures == [1]
+    assert not transport.reply(object(), b"")
+    assert transport.waiting("127.0.0.1", "127.0.0.2", 5555) == 0
+    assert transport.socket_of("127.0.0.1", 5555) is transport.sockets[0]
+    assert transport.socket_of("127.0.0.1", 5556) is None
