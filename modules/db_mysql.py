@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pymysql
-import sqlalchemy as sa
 from pymysql.constants import CLIENT, ER
+from sqlalchemy import TableClause
 from sqlalchemy.dialects.mysql import insert
 
 from pysips.core.exports import Module, event, modparam, param
@@ -75,7 +75,7 @@ class MySql(Dialect):
     def text(self, problem: BaseException) -> str:
         return ": ".join(str(one) for one in problem.args) or type(problem).__name__
 
-    def upsert(self, table: sa.TableClause, keys: list[str], values: list[str]) -> sa.Insert:
+    def upsert(self, table: TableClause, keys: list[str], values: list[str]) -> Any:
         statement = insert(table)
         return statement.on_duplicate_key_update({name: statement.inserted[name] for name in values or keys[:1]})
 

@@ -3,12 +3,12 @@
 from typing import Any, Final
 
 import psycopg
-import sqlalchemy as sa
+from sqlalchemy import TableClause
 from sqlalchemy.dialects.postgresql import insert
 
 from pysips.core.exports import Module, modparam, param
 from pysips.core.sqldb import TIME_LIMIT, Engine, SqlServer, SqlUrl
-from pysips.core.sqldialect import AGAIN, DOWN, WRONG, Dialect, cut, has_news
+from pysips.core.sqldialect import AGAIN, DOWN, WRONG, Dialect, cut, has_news, on_conflict
 from pysips.core.sqlengine import SqlEngine
 
 PORT: Final = 5432
@@ -48,13 +48,8 @@ class Postgres(Dialect):
         told = getattr(diagnosis, "message_primary", None)
         return str(told or str(problem) or type(problem).__name__).strip()
 
-    def upsert(self, table: sa.TableClause, keys: list[str], values: list[str]) -> sa.Insert:
-        statement = insert(table)
-        if not values:
-            return statement.on_conflict_do_nothing(index_elements=keys)
-        return statement.on_conflict_do_update(
-            index_elements=keys, set_={name: statement.excluded[name] for name in values}
-        )
+    def upsert(self, table: TableClause, keys: list[str], values: list[str]) -> Any:
+        return on_conflict(insert(table), keys, values)
 
     def interrupt(self, connection: Any) -> None:
         if not connection.closed:

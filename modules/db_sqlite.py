@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-import sqlalchemy as sa
+from sqlalchemy import TableClause
 from sqlalchemy.dialects.sqlite import insert
 
 from pysips.core.exports import Module, modparam, param
 from pysips.core.sqldb import TIME_LIMIT, Engine, SqlServer, SqlUrl
-from pysips.core.sqldialect import DOWN, WRONG, Dialect
+from pysips.core.sqldialect import DOWN, WRONG, Dialect, on_conflict
 from pysips.core.sqlengine import SqlEngine
 
 AWAY: Final = frozenset(
@@ -29,20 +29,19 @@ STATEMENTS: Final = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL")
 
 
 class Sqlite(Dialect):
-    """busy: seconds to wait for another writer; statements, extensions: for each new connection; create: a new file."""
+    """busy: seconds to wait for another writer; statements, extensions: for each new connection."""
 
     driver = "sqlite+pysqlite"
     begin = "BEGIN IMMEDIATE"
 
-    def __init__(self, url: SqlUrl, limit: float, busy: float = 0.0, create: bool = False) -> None:
+    def __init__(self, url: SqlUrl, limit: float, busy: float = 0.0) -> None:
         super().__init__(url, limit)
         self.busy = busy or limit
-        self.create = create
         self.statements = list(STATEMENTS)
         self.extensions: list[tuple[str, str]] = []
 
     def connect(self) -> Any:
-        place = f"file:{quote(str(Path(self.url.database).absolute()))}?mode={'rwc' if self.create else 'rw'}"
+        place = f"file:{quote(str(Path(self.url.database).absolute()))}?mode=rw"
         connection = sqlite3.connect(place, self.busy, uri=True, check_same_thread=False, isolation_level=None)
         try:
             for path, entry in self.extensions:
@@ -62,13 +61,8 @@ class Sqlite(Dialect):
         """SQLite has no type for dates: they are kept as text, as SQLite's own functions write them."""
         return value.isoformat(" ", "seconds") if isinstance(value, datetime) else value
 
-    def upsert(self, table: sa.TableClause, keys: list[str], values: list[str]) -> sa.Insert:
-        statement = insert(table)
-        if not values:
-            return statement.on_conflict_do_nothing(index_elements=keys)
-        return statement.on_conflict_do_update(
-            index_elements=keys, set_={name: statement.excluded[name] for name in values}
-        )
+    def upsert(self, table: TableClause, keys: list[str], values: list[str]) -> Any:
+        return on_conflict(insert(table), keys, values)
 
     def interrupt(self, connection: Any) -> None:
         connection.interrupt()

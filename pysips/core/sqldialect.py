@@ -8,7 +8,7 @@ import select
 import socket
 from typing import Any, Final
 
-import sqlalchemy as sa
+from sqlalchemy import TableClause
 
 from .sqlurl import SqlUrl
 
@@ -51,7 +51,7 @@ class Dialect:
         """A value of a row as it is meant."""
         return value
 
-    def upsert(self, table: sa.TableClause, keys: list[str], values: list[str]) -> sa.Insert:
+    def upsert(self, table: TableClause, keys: list[str], values: list[str]) -> Any:
         """INSERT of these columns, or UPDATE of `values` where the keys are there; the row itself is added later."""
         raise NotImplementedError
 
@@ -62,6 +62,15 @@ class Dialect:
     def is_stale(self, connection: Any) -> bool:
         """Whether an idle connection was closed by the server."""
         return False
+
+
+def on_conflict(statement: Any, keys: list[str], values: list[str]) -> Any:
+    """The upsert of PostgreSQL and SQLite."""
+    if not values:
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    return statement.on_conflict_do_update(
+        index_elements=keys, set_={name: statement.excluded[name] for name in values}
+    )
 
 
 def cut(descriptor: int) -> None:

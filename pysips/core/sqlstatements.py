@@ -75,7 +75,8 @@ class Statements:
             return sa.delete(table_of(name, ())).where(*conditions(rest[0]))
         keys, values = rest
         upsert = self.dialect.upsert(table_of(name, [*keys, *values]), list(keys), list(values))
-        return upsert.values(marks([*keys, *values]))
+        made: sa.Insert = upsert.values(marks([*keys, *values]))
+        return made
 
 
 def table_of(name: str, columns: Sequence[str]) -> sa.TableClause:

@@ -1,4 +1,4 @@
-"""A database server that is stopped, frozen, killed or slow: nothing waits longer than its limit, and all comes back."""
+"""A database server that is stopped, frozen, killed or slow: nothing waits beyond its limit, and all comes back."""
 
 import asyncio
 import time
@@ -140,6 +140,6 @@ async def test_one_slow_operation_among_quick_ones_fails_alone(server: Server, d
 
 async def test_a_wrong_password_is_told_without_it(server: Server, process: Process) -> None:
     url = server.url("sip").replace("opensipsrw", "mistaken")
-    with pytest.raises(SqlError, match="Access denied|authentication failed") as problem:
+    with pytest.raises(SqlError, match=r"Access denied|authentication failed") as problem:
         await done(process.program.databases.open(url).select("t", ["a"]))
     assert problem.value.is_down and "mistaken" not in str(problem.value)

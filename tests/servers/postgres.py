@@ -46,8 +46,8 @@ class Postgres(Program):
         if os.getuid() == 0:
             self.give_to("postgres")
         self.do(
-            *self.other_user, str(self.binaries / "initdb"), "-D", f"{self.folder}/data", "-U", USER, "-A", "scram-sha-256", f"--pwfile={password}",
-            "-N", "--locale=C.UTF-8",
+            *self.other_user, str(self.binaries / "initdb"), "-D", f"{self.folder}/data", "-U", USER,
+            "-A", "scram-sha-256", f"--pwfile={password}", "-N", "--locale=C.UTF-8",
         )  # fmt: skip
 
     def command(self) -> list[str]:
