@@ -191,7 +191,8 @@ class Capabilities:
 
     def fall_back(self, one: Capability) -> None:
         log.info(
-            MODULE, f"cluster {self.cluster.cluster_id}, {one.name}: Sync request aborted! (no donor found in due time), "
+            MODULE,
+            f"cluster {self.cluster.cluster_id}, {one.name}: Sync request aborted! (no donor found in due time), "
             "falling back to synced state",
         )  # fmt: skip
         one.phase, one.alone = Phase.IDLE, True
@@ -319,9 +320,7 @@ class Capabilities:
         """Send a little of each donation; True if there is more to come."""
         for key, donation in list(self.donations.items()):
             node = self.cluster.nodes.get(donation.node_id)
-            if node is None or not node.reachable:
-                del self.donations[key]
-            elif self.has_room(node) and not self.give(donation, node):
+            if node is None or not node.reachable or (self.has_room(node) and not self.give(donation, node)):
                 del self.donations[key]
         return bool(self.donations)
 

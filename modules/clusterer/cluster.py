@@ -14,6 +14,7 @@ from .links import Due, State
 from .node import SHORT, Node, Outgoing, Settings
 from .nodes import MOST_NODES, BadNode, NodeInfo, described
 from .packets import (
+    V3_3,
     Capabilities,
     Description,
     Dialect,
@@ -229,7 +230,9 @@ class Cluster:
 
     # -- in
 
-    def internal(self, message: Internal, dialect: Dialect | None, direct: bool, connection: object, now: float) -> None:
+    def internal(
+        self, message: Internal, dialect: Dialect | None, direct: bool, connection: object, now: float
+    ) -> None:  # fmt: skip
         """A packet of a node that may speak to us. direct: it comes from the source's own address."""
         node = self.nodes.get(message.source)
         if node is None:
@@ -262,8 +265,8 @@ class Cluster:
             if log.limited(f"clusterer:unknown {message.source}", QUIET):
                 log.warn(MODULE, f"cluster {self.cluster_id}: node {message.source} is not in the node table")
         elif isinstance(message, Ping):
-            answer = UnknownId(self.cluster_id, self.own_id)
-            self.out.append(Outgoing(None, encode_internal(answer, Node(self.own, self.settings.timing).dialect), connection))
+            answer = encode_internal(UnknownId(self.cluster_id, self.own_id), V3_3)
+            self.out.append(Outgoing(None, answer, connection))
         elif isinstance(message, NodeDescription):
             self.learn(message.source, message.description)
             self.pass_on(message)
@@ -311,9 +314,8 @@ class Cluster:
             if not node.top_seen.take(message.seq, message.timestamp):
                 return
             self.take_topology(message)
-        elif isinstance(message, Capabilities):
-            if not self.take_capabilities(node, message, now):
-                return
+        elif isinstance(message, Capabilities) and not self.take_capabilities(node, message, now):
+            return
         self.pass_on(message)
         self.refresh(now)
         if isinstance(message, Capabilities) and message.wants_reply and message.source == node.node_id:

@@ -91,10 +91,9 @@ class Link:
         if not self.answered and since >= self.timing.ping_timeout and silent:
             self.left = self.retries
             return self.retry(now)
-        if self.answered or not silent:
-            if since >= self.timing.ping_interval:
-                self.note(now)
-                return Due.PING
+        if (self.answered or not silent) and since >= self.timing.ping_interval:
+            self.note(now)
+            return Due.PING
         return Due.NOTHING
 
     def retry(self, now: float) -> Due:
@@ -117,7 +116,7 @@ class Link:
     # -- what happens to it
 
     def pong(self, now: float) -> None:
-        """A pong came. One later than `ping_timeout` proves nothing but that somebody is there: `heard` deals with it."""
+        """A pong came. One later than `ping_timeout` says no more than that somebody is there."""
         self.last_heard = now
         if now - self.last_ping > self.timing.ping_timeout:
             return
@@ -127,7 +126,7 @@ class Link:
             self.up_since = now
 
     def pinged(self, now: float) -> Due:
-        """A ping came (its pong is another's work): ask back at once if the link is not up and nothing is on its way."""
+        """A ping came (its pong is another's work): ask back at once if the link is not up and no ping is out."""
         self.last_heard = now
         waiting = self.state in (State.RESTARTED, State.RETRYING) and now - self.last_ping < self.timing.ping_timeout
         if self.state is State.UP or waiting:

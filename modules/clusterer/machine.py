@@ -159,13 +159,12 @@ class Member(Follower):
             nodes.append(
                 shown(
                     node.info, link=node.link.shown, enabled=node.enabled, reachable=node.reachable,
-                    was_lost=not node.reachable and node.away_since != float("inf"), next_hop=node.next_hop, sees=list(lists.get(node.node_id, ())),
+                    was_lost=not node.reachable and node.away_since != float("inf"), next_hop=node.next_hop,
+                    sees=list(lists.get(node.node_id, ())),
                     capabilities=[one.name for one in known if node.caps.get(one.name, False)],
                 )
             )  # fmt: skip
-        capabilities = [
-            CapabilityView(one.name, one.is_ok and one.enabled, one.enabled, one.to_ask()) for one in known
-        ]
+        capabilities = [CapabilityView(one.name, one.is_ok and one.enabled, one.enabled, one.to_ask()) for one in known]
         return ClusterView(self.cluster_id, own, nodes, capabilities)
 
 
@@ -203,6 +202,9 @@ class Machine:
                 continue
             member = self.members[cluster_id] = Member(self, infos)
             member.capabilities.start(now, synced.get(cluster_id, frozenset()))
+            if before is None:
+                for tag in self.tags.of_cluster(cluster_id):
+                    tag.untold = set(member.cluster.nodes) if tag.active else set()
             for old in before.clusters if before is not None else ():
                 if old.cluster_id == cluster_id:
                     member.goes_on(old)

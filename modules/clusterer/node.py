@@ -41,7 +41,8 @@ class Node:
     """Another node of a cluster."""
 
     __slots__ = (
-        "away_since", "caps", "caps_seen", "dialect", "donated", "enabled", "info", "knows", "link", "ls_seen", "missed",
+        "away_since", "caps", "caps_seen", "dialect", "donated", "enabled", "info", "knows", "link", "ls_seen",
+        "missed",
         "next_hop", "reachable", "sent_at", "top_seen", "versions", "was_lost",
     )  # fmt: skip
 

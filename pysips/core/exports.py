@@ -215,10 +215,14 @@ def variable(name: str, *, inner: str = "no", write: str = "") -> Callable[[Meth
 
 
 def mi(
-    name: str, *, full: str = "", where: Where = Where.ANY, also: Iterable[tuple[str, ...]] = ()
-) -> Callable[[Method], Method]:
-    """A management command. full: 4.0's name, default "module:name"; also: more recipes than the signature gives."""
-    return _mark("mi", name=name, full=full, where=where, also=tuple(also))
+    name: str, *, full: str = "", where: Where = Where.ANY, also: Iterable[tuple[str, ...]] = (),
+    recipes: Iterable[tuple[str, ...]] = (),
+) -> Callable[[Method], Method]:  # fmt: skip
+    """A management command. full: 4.0's name, default "module:name"; also: more recipes than the signature gives.
+
+    recipes: all of them, where an optional parameter stands before a required one.
+    """
+    return _mark("mi", name=name, full=full, where=where, also=tuple(also), recipes=tuple(recipes))
 
 
 def modparam(name: str, kind: type = str, *, help: str = "") -> Callable[[Method], Method]:
@@ -381,7 +385,7 @@ def mi_specs(module: Module) -> list[MiSpec]:
         for one in inspect.signature(method).parameters.values():
             (required if one.default is inspect.Parameter.empty else optional).append(one.name)
             kinds[one.name] = _mi_kind(one.annotation)
-        recipes = [tuple(required + optional[:count]) for count in range(len(optional) + 1)]
+        recipes = facts["recipes"] or [tuple(required + optional[:count]) for count in range(len(optional) + 1)]
         made.append(
             MiSpec(
                 facts["name"], facts["full"] or f"{module.name}:{facts['name']}", module.name, method,

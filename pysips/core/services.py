@@ -353,6 +353,10 @@ class Management:
         """A command with its arguments as text, as 2.4's clients send them; the promise brings Json, or MiError."""
         raise NotReady("no management yet")
 
+    def ask_attendant(self, method: str, values: dict[str, Any]) -> Promise:
+        """A command, with its arguments by name, done in the attendant; the promise brings Json, or MiError."""
+        raise NotReady("no management yet")
+
 
 class Services:
     """All of the above in one place, one for each process. Made before the fork, filled in after it.

@@ -76,6 +76,13 @@ class Mi(Management):
         spec = self.commands.get(method)
         return self.perform(method, words if spec is None else by_words(spec, words))
 
+    def ask_attendant(self, method: str, values: dict[str, Any]) -> Promise:
+        """See `core.services.Management`."""
+        spec = self.commands.get(method)
+        if spec is None:
+            return failed(MiError(NOT_FOUND, "Method not found"))
+        return self.here(spec, values) if self.slot < 0 else self.elsewhere(self.slots, method, values)
+
     # -- doing it
 
     def perform(self, method: str, params: Any) -> Promise:

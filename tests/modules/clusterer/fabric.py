@@ -7,13 +7,13 @@ assert fabric.up(1) == {2}
 
 from collections.abc import Callable, Iterable, Iterator
 
+from pysips.core.bin_interface import packet_of
 from pysips.modules.clusterer.api import Event, Reader, Receiver, Registration, Writer, any_node
 from pysips.modules.clusterer.machine import Machine, NodeState
 from pysips.modules.clusterer.mirror import View
 from pysips.modules.clusterer.node import Outgoing, Settings
 from pysips.modules.clusterer.nodes import NodeInfo, from_text
 from pysips.modules.clusterer.packets import Packet
-from pysips.core.bin_interface import packet_of
 
 STORE = "store-repl"
 STEP = 0.05

@@ -3,7 +3,16 @@
 from pysips.modules.clusterer.api import DOWN, Event, Receiver, Registration, any_node, same_sip_addr
 from pysips.modules.clusterer.machine import Machine
 from pysips.modules.clusterer.node import Settings
-from pysips.modules.clusterer.packets import EXTRA, V2_4, Capabilities, NodeCapabilities, Packet, Ping, Pong, encode_internal
+from pysips.modules.clusterer.packets import (
+    EXTRA,
+    V2_4,
+    Capabilities,
+    NodeCapabilities,
+    Packet,
+    Ping,
+    Pong,
+    encode_internal,
+)
 from tests.modules.clusterer.fabric import EPOCH, STORE, Fabric, info
 
 SYNC_REQ = 10
