@@ -17,7 +17,8 @@ EARLIEST: Final = "1900-01-01 00:00:01"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """kind: "key" (counts up by itself), "bigkey", "int", "unsigned", "bigint", "text", "date", "real", or "char".
+    """kind: "key" (counts up by itself), "bigkey", "int", "unsigned", "bigint", "text", "date", "real", "char", or
+    "exact" (a text in which capital and small letters differ, and all characters are possible).
 
     size: characters of a char; default: as SQL prints it without quotes, None for none.
     """
@@ -117,8 +118,16 @@ CACHEDB: Final = Layout(
     ),
     (("cachedbsql_keyname_idx", ("keyname",)),),
 )  # fmt: skip
+USERLOCATION: Final = Layout(
+    "userlocation",
+    1,
+    (Column("id", "exact", 384), Column("aor", "exact", 320), Column("home_ip", "exact", 64)),
+    (("id_idx", ("id",)),),
+    (("aor_idx", ("aor",)), ("home_ip_idx", ("home_ip",))),
+)
+"""A federation's records: which site knows an address of record. Ours; OpenSIPS keeps them in no SQL database."""
 
-LAYOUTS: Final[tuple[Layout, ...]] = (LOCATION, SUBSCRIBER, SUBSCRIBER_7, CLUSTERER, BRIDGE, CACHEDB)
+LAYOUTS: Final[tuple[Layout, ...]] = (LOCATION, SUBSCRIBER, SUBSCRIBER_7, CLUSTERER, BRIDGE, CACHEDB, USERLOCATION)
 DIALECTS: Final[dict[str, Callable[[], sa.Dialect]]] = {
     "mysql": mysql.dialect, "postgres": postgresql.dialect, "sqlite": sqlite.dialect,
 }  # fmt: skip
@@ -147,6 +156,9 @@ def type_of(column: Column, scheme: str) -> Any:
             return mysql.TEXT(length=column.size or None) if is_mysql else sa.Text()
         case "date":
             return sa.DateTime()
+        case "exact":
+            exactly = mysql.VARCHAR(column.size, charset="utf8mb4", collation="utf8mb4_bin")
+            return exactly if is_mysql else sa.VARCHAR(column.size)
         case "real":
             return mysql.FLOAT(precision=10, scale=2) if is_mysql else sa.REAL()
     return sa.VARCHAR(column.size) if scheme == "postgres" else sa.CHAR(column.size)

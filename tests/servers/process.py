@@ -48,11 +48,12 @@ class LoopTimers(Timers):
 class Process:
     """lines: what was logged; lag: the longest time, in seconds, for which the loop was not free."""
 
-    def __init__(self, script: str) -> None:
+    def __init__(self, script: str, slot: int = 0) -> None:
         self.program = load_source(source.of_text(script, "process.cfg"), Options("process.cfg"))
         self.lines: list[str] = []
         self.lag = 0.0
         services = self.program.services
+        services.slot = slot
         services.clock, services.timers, services.tables = LoopClock(), LoopTimers(), MemoryTable()
         services.offload = self.offload = LoopOffload(asyncio.get_running_loop())
         log.listener = self.listen
@@ -85,9 +86,9 @@ async def eventually(seconds: float, event: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def running(script: str) -> AsyncIterator[Process]:
-    """The modules of a script, started; stopped at the end."""
-    process = Process(script)
+async def running(script: str, slot: int = 0) -> AsyncIterator[Process]:
+    """The modules of a script, started; stopped at the end. slot: which worker this is, -1 for the attendant."""
+    process = Process(script, slot)
     watcher = asyncio.ensure_future(process.watch())
     try:
         await Mixed(process.program.registry.start())
