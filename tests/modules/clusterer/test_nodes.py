@@ -5,8 +5,8 @@ import pytest
 from pysips.modules.clusterer.nodes import BadNode, NodeInfo, from_row, from_text, parse_url, sip_host, sorted_out
 
 ROW = {
-    "id": 7, "cluster_id": 1, "node_id": 2, "url": "bin:10.0.0.2:5566", "state": 1, "no_ping_retries": 3, "priority": 50,
-    "sip_addr": "10.0.0.9", "flags": None, "description": None,
+    "id": 7, "cluster_id": 1, "node_id": 2, "url": "bin:10.0.0.2:5566", "state": 1, "no_ping_retries": 3,
+    "priority": 50, "sip_addr": "10.0.0.9", "flags": None, "description": None,
 }  # fmt: skip
 
 
@@ -52,7 +52,10 @@ def test_a_text_leaves_out_what_is_usual() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "cluster_id=1", "cluster_id=1,url=bin:10.0.0.1", "cluster=1,node_id=1,url=bin:h", "cluster_id=x,node_id=1,url=bin:h"],
+    [
+        "", "cluster_id=1", "cluster_id=1,url=bin:10.0.0.1", "cluster=1,node_id=1,url=bin:h",
+        "cluster_id=x,node_id=1,url=bin:h",
+    ],
 )  # fmt: skip
 def test_a_text_that_is_no_node_is_refused(text: str) -> None:
     with pytest.raises(BadNode):
