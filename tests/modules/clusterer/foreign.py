@@ -38,9 +38,7 @@ class ForeignNode:
     def __enter__(self) -> "ForeignNode":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for one in [self.listener, *self.framers]:
             one.close()
 
