@@ -200,3 +200,23 @@ def statements(layout: Layout, scheme: str, name: str = "") -> list[str]:
     table = table_of(layout, scheme, name)
     made: list[Any] = [sa.schema.CreateTable(table), *(sa.schema.CreateIndex(one) for one in table.indexes)]
     return [str(one.compile(dialect=dialect)).strip() for one in made]
+
+
+def add_column(column: "sa.Column[Any]", scheme: str) -> str:
+    """What adds a column to a table that has rows."""
+    dialect = DIALECTS[scheme]()
+    preparer = dialect.identifier_preparer
+    described = dialect.ddl_compiler(dialect, None).get_column_specification(column)  # type: ignore[arg-type]
+    return f"ALTER TABLE {preparer.format_table(column.table)} ADD COLUMN {described}"
+
+
+def widen_column(column: "sa.Column[Any]", scheme: str) -> str:
+    """What gives a column its layout's type; not for SQLite, whose columns have no width."""
+    dialect = DIALECTS[scheme]()
+    preparer = dialect.identifier_preparer
+    table = preparer.format_table(column.table)
+    if scheme == "mysql":
+        described = dialect.ddl_compiler(dialect, None).get_column_specification(column)  # type: ignore[arg-type]
+        return f"ALTER TABLE {table} MODIFY COLUMN {described}"
+    kind = column.type.compile(dialect)
+    return f"ALTER TABLE {table} ALTER COLUMN {preparer.format_column(column)} TYPE {kind}"
