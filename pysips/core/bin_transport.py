@@ -34,6 +34,8 @@ class Carrier:
 class BinTransport:
     """proto_bin's api. sockets: our BIN sockets; receiver: to be set by who takes the packets, in the attendant.
 
+    admits: whether a host may connect to us at all; whose packets count is for the receiver to say.
+
     Hosts are numeric, IPv6 without brackets.
     """
 
@@ -41,6 +43,7 @@ class BinTransport:
         self.sockets: list[Socket] = []
         self.carrier: Carrier | None = None
         self.receiver: PacketReceiver = nobody
+        self.admits: Callable[[str], bool] = everybody
 
     def socket_of(self, host: str, port: int) -> Socket | None:
         """Our BIN socket of that address, if there is one."""
@@ -76,3 +79,8 @@ class BinTransport:
 
 def nobody(host: str, connection: object, packet: Packet) -> None:
     """No cluster: packets are not for anybody, as in OpenSIPS without a module that registered for them."""
+
+
+def everybody(host: str) -> bool:
+    """Where nodes are learned from one another, anybody may introduce himself."""
+    return True

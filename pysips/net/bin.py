@@ -108,11 +108,16 @@ class Bin(Carrier):
         self.timers.add(Again(self, sock, where), PAUSE)
 
     def take(self, made: socket.socket, where: Socket, host: str, port: int) -> None:
-        """A peer's connection, if there are not too many."""
-        if len(self.accepted) >= self.settings.most or self.sources.get(host, 0) >= self.settings.each_source:
+        """A peer's connection, if he is one and there are not too many."""
+        why = ""
+        if not self.transport.admits(host):
+            why = "no node has this address"
+        elif len(self.accepted) >= self.settings.most or self.sources.get(host, 0) >= self.settings.each_source:
+            why = "there are too many"
+        if why:
             self.counters.refused.inc()
-            if log.limited("bin:limit", 10.0):
-                log.warn("bin", f"a connection from {host} on {where.name} was refused: there are too many")
+            if log.limited(f"bin:refused {host}", 60.0):
+                log.warn("bin", f"a connection from {host} on {where.name} was refused: {why}")
             made.close()
             return
         prepare(made)

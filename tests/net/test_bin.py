@@ -353,6 +353,18 @@ async def test_connections_of_one_address_and_of_all_have_a_limit(node: NodeAt) 
     assert node.counters.open.get() == 0
 
 
+async def test_who_is_no_node_is_not_let_in(nodes: tuple[NodeAt, NodeAt]) -> None:
+    one, two = nodes
+    two.transport.admits = lambda host: host == "127.0.0.9"
+    reader, writer = await dial(two)
+    assert await reader.read() == b""
+    writer.close()
+    assert (len(two.bin.accepted), two.counters.refused.get()) == (0, 1)
+    two.transport.admits = lambda host: host == "127.0.0.1"
+    one.send(two)
+    assert await two.received(1) == [PACKET]
+
+
 async def test_a_fault_of_ours_with_one_packet_does_not_end_the_connection(nodes: tuple[NodeAt, NodeAt]) -> None:
     one, two = nodes
 
