@@ -102,6 +102,8 @@ class Driver:
     def take(self, clusters: Clusters) -> None:
         self.check_sockets(clusters)
         before, self.before = self.before, None
+        if before is not None and self.machine.settings.learns:
+            add_learned(clusters, before)
         self.machine.load(clusters, self.now(), before)
         for name, cluster_id, active in self.declared:
             if active and cluster_id not in self.machine.members:
@@ -296,6 +298,15 @@ class Driver:
 
     def close(self) -> None:
         self.pump.due = 0
+
+
+def add_learned(clusters: Clusters, before: View) -> None:
+    """Nodes that a predecessor heard of from others."""
+    for old in before.clusters:
+        nodes = clusters.get(old.cluster_id)
+        if nodes is not None:
+            known = {one.node_id for one in nodes}
+            nodes += [info_of(old.cluster_id, one) for one in old.nodes if one.node_id not in known]
 
 
 def old_table(view: ClusterView) -> list[NodeInfo]:

@@ -58,7 +58,10 @@ def play(route: str, params: str = OURS, reachable: bool = True, enabled: bool =
     services = story.program.services
     services.management = attendant = Attendant()
     machine = Machine(1, Settings(), 1, [])
-    texts = ("cluster_id=1,node_id=1,url=bin:10.0.0.1", "cluster_id=1,node_id=2,url=bin:10.0.0.2,sip_addr=10.1.0.2:5060")
+    texts = (
+        "cluster_id=1,node_id=1,url=bin:10.0.0.1",
+        "cluster_id=1,node_id=2,url=bin:10.0.0.2,sip_addr=10.1.0.2:5060",
+    )
     machine.load({1: [from_text(one) for one in texts]}, 0.0)
     cluster = machine.members[1].cluster
     if reachable:
@@ -157,6 +160,8 @@ def test_a_variable_that_names_no_tag_is_refused_at_load() -> None:
 
 
 def test_the_script_declares_tags() -> None:
-    story = Story(OURS + 'modparam("clusterer", "sharing_tag", "a/1=active")\nroute { xlog("$cluster.sh_tag(b/1)"); }', head=HEAD)
+    story = Story(
+        OURS + 'modparam("clusterer", "sharing_tag", "a/1=active")\nroute { xlog("$cluster.sh_tag(b/1)"); }', head=HEAD
+    )
     module = story.program.registry.loaded["clusterer"]
     assert isinstance(module, Clusterer) and module.declared == {("a", 1): True, ("b", 1): False}
