@@ -164,7 +164,11 @@ class Single(Client):
 
 
 class Cluster(Client):
-    """A cluster, known by any of its nodes."""
+    """A cluster, known by any of its nodes.
+
+    redis-py keeps the map of slots and the connections; its own way to send is left aside, and with it the list of
+    all commands that it would fetch and read for long at each start.
+    """
 
     mode = "cluster"
 
@@ -180,8 +184,7 @@ class Cluster(Client):
         """Learn which node has what; raises ClusterDownError if some of it has no node."""
         made = cls(settings, counters)
         try:
-            await made.redis.initialize()
-            counters.refreshes.inc()
+            await made.refresh()
             for node in made.nodes():
                 await made.ping(node)
             state = await made.run("CLUSTER", "INFO")
@@ -198,13 +201,13 @@ class Cluster(Client):
         asking = False
         for _ in range(REDIRECTIONS):
             try:
-                return await node.execute_command(*words, asking=True) if asking else await node.execute_command(*words)
-            except AskError as elsewhere:
-                node, asking = self.node_at(elsewhere.host, elsewhere.port), True
-            except MovedError as elsewhere:
+                return await (asked(node, words) if asking else node.execute_command(*words))
+            except MovedError as elsewhere:  # an AskError, too, as redis-py sees it
                 self.counters.moved.inc()
                 await self.refresh()
                 node, asking = self.node_at(elsewhere.host, elsewhere.port), False
+            except AskError as elsewhere:
+                node, asking = self.node_at(elsewhere.host, elsewhere.port), True
         raise RedisClusterException(f"more than {REDIRECTIONS} redirections")
 
     def node_at(self, host: str, port: int) -> ClusterNode:
@@ -252,7 +255,20 @@ class Cluster(Client):
         await self.node_at(*node).execute_command(b"PING")
 
     async def close(self) -> None:
-        await self.redis.aclose()
+        for nodes in ("nodes_cache", "startup_nodes"):
+            await self.redis.nodes_manager.aclose(nodes)
+
+
+async def asked(node: ClusterNode, words: list[bytes]) -> Reply:
+    """A command for a key that is on its way to this node: ASKING, and the command on the same connection."""
+    connection = node.acquire_connection()
+    try:
+        for one in ([b"ASKING"], words):
+            await connection.send_packed_command(connection.pack_command(*one))
+            reply = await node.parse_response(connection, one[0])  # type: ignore[arg-type]
+        return reply
+    finally:
+        node.release(connection)
 
 
 async def open_client(settings: Settings, counters: Counters, host: str, port: int) -> Client:

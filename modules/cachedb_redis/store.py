@@ -58,17 +58,6 @@ class RedisCache(RemoteCache):
         if failed is not None:
             self.services.offload.spawn(failed.close())
 
-    def begin(self) -> None:
-        """Connect before anybody asks; that it fails is told, and probed for, as of any operation."""
-        answered = self.services.offload.spawn(self.limited(self.ping))
-
-        def ended() -> None:
-            problem = answered.failure
-            if isinstance(problem, CacheError) and problem.is_down:
-                self.failed(problem)
-
-        answered.when_done(ended)
-
     async def stop(self) -> None:
         await super().stop()
         await self.link.close()
