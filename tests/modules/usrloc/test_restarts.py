@@ -112,7 +112,7 @@ def test_an_attendant_that_dies_leaves_nothing_unwritten(make: Make) -> None:
 
     def written() -> bool:
         with sqlite3.connect(file) as connection:
-            return connection.execute("SELECT count(*) FROM location").fetchone() == (400,)
+            return bool(connection.execute("SELECT count(*) FROM location").fetchone() == (400,))
 
     until(written, 10, "the writing of what the dead one had not written")
     assert "contacts loaded" not in server.log().rpartition("it is replaced")[2], "they are in the shared tables"
