@@ -1,6 +1,7 @@
 """A node of ours among real ones: recorded sessions are answered as a real node answered them."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -228,3 +229,29 @@ def test_no_recorded_packet_whatever_its_order_breaks_a_node() -> None:
                 replay.hear(Packet(one.packet.version, one.packet.capability, one.packet.type, body), one.from_node, 1)
         replay.turn(30.0)
         assert replay.machine.members[1].cluster.own_id == role
+
+
+@pytest.mark.parametrize("learns", [True, False], ids=["learns", "knows"])
+def test_no_damaged_packet_breaks_a_node_or_makes_it_grow(learns: bool) -> None:
+    chance = Random(5)
+    for role in (1, 2, 3):
+        replay = Replay(SAMPLES, role, ids=(1, 2, 3, 7), learns=learns)
+        for number in (1, 2, 3, 7):
+            if number != role:
+                replay.link(number)
+        for step in range(600):
+            one = chance.choice(SAMPLES).packet
+            replay.turn(1.0 + step / 10)
+            damaged = Packet(one.version, one.capability, one.type, damage(one.body, chance))
+            replay.hear(damaged, chance.choice((1, 2, 3, 7, 9)), 1.0 + step / 10)
+        assert len(replay.machine.members[1].cluster.nodes) < 128
+        assert replay.machine.view().clusters[0].own.node_id == role
+
+
+def damage(body: bytes, chance: Random) -> bytes:
+    """Bytes changed, taken out or put in, none or a few."""
+    data = bytearray(body)
+    for _ in range(chance.choice((0, 1, 2, 5))):
+        at = chance.randrange(len(data)) if data else 0
+        data[at : at + chance.choice((0, 1, 2, 4))] = chance.randbytes(chance.choice((0, 1, 2, 4)))
+    return bytes(data)
