@@ -143,7 +143,6 @@ class UsrLoc(Module):
         )
         api.use_domain = self.use_domain == 1
         api.pinged = Pinged(location, self.latency_update, self.latency_event_min_us, self.latency_event_min_us_delta)
-        api.location_cluster = self.location_cluster
         if self.nat_flag_name:
             api.nat_bflag = self.services.branch_flags.mask(self.nat_flag_name)
         self.commands = Commands(

@@ -27,7 +27,6 @@ class UsrLocApi:
     """location: the tables; use_domain: whether an AoR has its domain; nat_bflag: the branch flag's bit, or 0.
 
     domain: the table of a name that stands in a script, for `By`; raises BadName; pinged: takes what pings tell;
-    location_cluster: whose sharing tags own contacts, 0 for none; cooperates: the nodes share the pinging of all;
     mode: how contacts are kept; kept: their database, None without one.
     """
 
@@ -40,8 +39,6 @@ class UsrLocApi:
         self.use_domain = True
         self.nat_bflag = 0
         self.mode = Mode()
-        self.location_cluster = 0
-        self.cooperates = False
 
 
 __all__ = [

@@ -13,6 +13,7 @@ Facts:
 import os
 import pwd
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -20,19 +21,7 @@ from typing import Final
 from pysips.core.options import Options
 from pysips.core.sqldb import Database
 
-from .rows import FIELDS, TABLE_VERSION
-
 FILE: Final = "location.sqlite"
-TYPES: Final = {
-    "contact_id": "INTEGER PRIMARY KEY NOT NULL", "user": "CHAR(64) DEFAULT '' NOT NULL",
-    "domain": "CHAR(64) DEFAULT NULL", "contact": "TEXT NOT NULL", "received": "CHAR(255) DEFAULT NULL",
-    "path": "CHAR(255) DEFAULT NULL", "expires": "INTEGER NOT NULL", "q": "FLOAT(10,2) DEFAULT 1.0 NOT NULL",
-    "callid": "CHAR(255) DEFAULT 'Default-Call-ID' NOT NULL", "cseq": "INTEGER DEFAULT 13 NOT NULL",
-    "last_modified": "DATETIME DEFAULT '1900-01-01 00:00:01' NOT NULL", "flags": "INTEGER DEFAULT 0 NOT NULL",
-    "cflags": "CHAR(255) DEFAULT NULL", "user_agent": "CHAR(255) DEFAULT '' NOT NULL",
-    "socket": "CHAR(64) DEFAULT NULL", "methods": "INTEGER DEFAULT NULL", "sip_instance": "CHAR(255) DEFAULT NULL",
-    "kv_store": "TEXT(512) DEFAULT NULL", "attr": "CHAR(255) DEFAULT NULL",
-}  # fmt: skip
 
 
 def state_file(script: str, root: str, user: str) -> Path:
@@ -89,19 +78,23 @@ def place_in(root: str, options: Options) -> tuple[Path, Path]:
 
 async def make_tables(file: Path, database: Database, tables: list[str], columns: Mapping[str, str]) -> None:
     """Make the file and what is missing in it. Raises OSError, SqlError."""
+    from pysips.core.sqltables import LOCATION, VERSION, statements  # SQLAlchemy: only who has a database needs it
+
+    names = {field if field != "user" else "username": column for field, column in columns.items()}
+    layout = replace(LOCATION, columns=tuple(replace(one, name=names[one.name]) for one in LOCATION.columns))
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not file.exists():
         file.touch(mode=0o600)
+    there = {row[0] for row in await database.query("SELECT name FROM sqlite_master WHERE type = 'table'")}
     version = database.version_table
-    await database.query(
-        f'CREATE TABLE IF NOT EXISTS "{version}" (table_name CHAR(32) NOT NULL PRIMARY KEY, '
-        "table_version INTEGER DEFAULT 0 NOT NULL)"
-    )
+    if version not in there:
+        for statement in statements(VERSION, "sqlite", version):
+            await database.query(statement)
     for table in tables:
-        fields = ", ".join(f'"{columns[field]}" {TYPES[field]}' for field in FIELDS)
-        await database.query(f'CREATE TABLE IF NOT EXISTS "{table}" ({fields})')
-        await database.query(
-            f'CREATE INDEX IF NOT EXISTS "{table}_owner" ON "{table}" ("{columns["user"]}", "{columns["domain"]}")'
-        )
+        if table not in there:
+            for statement in statements(layout, "sqlite", table):
+                await database.query(statement)
+        index = f'"{table}_owner" ON "{table}" ("{columns["user"]}", "{columns["domain"]}")'
+        await database.query(f"CREATE INDEX IF NOT EXISTS {index}")
         if await database.version(table) is None:
-            await database.insert(version, {"table_name": table, "table_version": TABLE_VERSION})
+            await database.insert(version, {"table_name": table, "table_version": layout.version})

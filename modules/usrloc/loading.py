@@ -16,6 +16,7 @@ from typing import Final
 from pysips.core.log import log
 from pysips.core.services import Services, Transaction
 from pysips.core.sqldb import Database, SqlError, Value
+from pysips.core.sqlversions import complaint, unknown
 from pysips.errors import PysipsError
 
 from .contacts import RECORDS, Domain, Location, base_of, count, hash_of, key_of
@@ -78,12 +79,9 @@ class Loader:
         except SqlError as problem:
             if problem.is_down:
                 raise
-            raise WrongTable(f'the database has no table "version": {problem}; "pysips db create" makes it') from None
-        if version != TABLE_VERSION:
-            found = "it is not in the table `version`" if version is None else f"it has version {version}"
-            raise WrongTable(
-                f'table "{table}" must have version {TABLE_VERSION}, but {found}: "pysips db migrate" sets it right'
-            )
+            raise WrongTable(unknown(self.database, table, str(problem))) from None
+        if wrong := complaint(self.database, table, version, (TABLE_VERSION,)):
+            raise WrongTable(wrong)
 
     async def load_table(self, domain: Domain) -> None:
         """One table, in the order of its rows' ids."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pysips.core.sqldb import Database, Delete, Insert, Operation, Row, SqlError, Upsert, Value, Where
+from pysips.core.sqldb import Database, Delete, Insert, Operation, Row, SqlError, SqlUrl, Upsert, Value, Where
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: a == b,
@@ -22,6 +22,8 @@ class FakeDatabase(Database):
     def __init__(self) -> None:
         self.tables: dict[str, list[dict[str, Any]]] = {"location": []}
         self.versions = {"location": 1013}
+        self.url = SqlUrl("mysql", host="db.home")
+        self.version_table = "version"
         self.batches = 0
         self.statements = 0
         self.away = False

@@ -275,5 +275,5 @@ def test_memory_only_contacts_are_in_no_database(make: Make, mariadb: MariaDb, m
 def test_a_table_of_another_layout_stops_the_start(make: Make, mariadb: MariaDb, mysql: str) -> None:
     mariadb.query("UPDATE version SET table_version = 1009", mysql.rpartition("/")[2])
     server = make(THROUGH + stored(mysql), MYSQL)
-    with pytest.raises(AssertionError, match='table "location" must have version 1013, but it has version 1009'):
+    with pytest.raises(AssertionError, match='table "location" has version 1009, wanted is 1013: pysips db migrate'):
         server.start()
