@@ -172,6 +172,7 @@ class UsrLoc(Module):
             self.skip_replicated_db_ops == 1, self.regen_broken_contactid == 1, file,
         )  # fmt: skip
         self.kept.follow(self.program.changes)
+        self.commands.has_database = True
 
     async def start(self) -> None:
         if self.kept is not None:

@@ -17,7 +17,7 @@ from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
-from .services import NotReady, Promise, Transaction
+from .services import NotReady, Promise, Tables, Transaction
 
 LINES: Final = b"C"  # the kinds of records in the shared table: place → key and value
 PLACES: Final = b"c"  # key → place of its line
@@ -99,10 +99,14 @@ class Changes:
     def pending(self, transaction: Transaction, key: bytes) -> bytes | None:
         """The value of a key's line that some follower has not passed yet; None if there is none."""
         place = transaction.get(PLACES, key)
-        if place is None:
-            return None
-        line = transaction.get(LINES, place)
-        return None if line is None else line[2 + int.from_bytes(line[:2], "big") :]
+        line = None if place is None else transaction.get(LINES, place)
+        return None if line is None else change_of(b"", line).value
+
+    def pending_in(self, tables: Tables, key: bytes) -> bytes | None:
+        """The same for who only looks."""
+        place = tables.get(PLACES, key)
+        line = None if place is None else tables.get(LINES, place)
+        return None if line is None else change_of(b"", line).value
 
     def note(self, transaction: Transaction, key: bytes, value: bytes) -> bytes:
         """Write the key's line; answers its place. Raises TablesFull."""
