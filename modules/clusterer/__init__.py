@@ -12,6 +12,7 @@ from typing import Final
 from pysips.core.bin_transport import BinTransport
 from pysips.core.context import Context
 from pysips.core.exports import (
+    Both,
     Getter,
     Index,
     Inner,
@@ -19,6 +20,7 @@ from pysips.core.exports import (
     Module,
     Route,
     Setter,
+    Value,
     Var,
     VariableSpec,
     Where,
@@ -34,7 +36,6 @@ from pysips.core.exports import (
 )  # fmt: skip
 from pysips.core.log import log
 from pysips.errors import BadName, ModuleError
-from pysips.script.values import Both, Value
 
 from .api import DOWN, FAILED, SELF_DISABLED, SENT, Cluster
 from .commands import Commands

@@ -302,8 +302,8 @@ class Machine:
         may = self.settings.reroutes if packet.capability == EXTRA else packet.capability in member.capabilities.known
         if not may:
             return
-        before = next((one.node_id for one in member.cluster.nodes.values() if one.info.host == host), 0)
-        if member.cluster.dispatch(packet, trailer, before):
+        there = [one.node_id for one in member.cluster.nodes.values() if one.info.host == host]
+        if member.cluster.dispatch(packet, trailer, there[0] if len(there) == 1 else 0):
             return
         if log.limited(f"clusterer:way {trailer.destination}", QUIET):
             log.warn(MODULE, f"cluster {trailer.cluster_id}: no way on to node {trailer.destination}")
@@ -425,7 +425,7 @@ class Machine:
     def activate(self, name: str, cluster_id: int, reason: str, since: float) -> bool:
         """Take a sharing tag; False for an unknown cluster."""
         member = self.members.get(cluster_id)
-        tag = self.tags.get(name, cluster_id)
+        tag = None if member is None else self.tags.get(name, cluster_id)
         if member is None or tag is None:
             return False
         self.tags.activate(tag, since, list(member.cluster.nodes), reason)

@@ -30,7 +30,7 @@ from pysips.script.catalogue import (
 )  # fmt: skip
 from pysips.script.formats import bind_format, bind_variable
 from pysips.script.regex import BadRegex, Found, Regex, compile_ere
-from pysips.script.values import Value, number_of, text_of
+from pysips.script.values import Both, Value, number_of, text_of
 
 if TYPE_CHECKING:
     from .program import Program
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .stats import Counter
 
 __all__ = [
-    "BadRegex", "By", "Format", "Found", "Getter", "Index", "Inner", "Json", "MiError", "MiSpec", "Module", "NoExpand",
+    "BadRegex", "Both", "By", "Format", "Found", "Getter", "Index", "Inner", "Json", "MiError", "MiSpec", "Module", "NoExpand",
     "Regex", "Route", "Setter", "Static", "Value", "Var", "VariableSpec", "Where", "compile_ere", "counter", "event",
     "function", "mi", "modparam", "needs", "number_of", "param", "text_of", "timer", "variable", "wants",
 ]  # fmt: skip

@@ -175,8 +175,9 @@ def make_table(file: Path, nodes: Nodes, rows: int) -> None:
         database.execute("CREATE TABLE version (table_name CHAR(32) PRIMARY KEY, table_version INT)")
         database.execute("INSERT INTO version VALUES ('clusterer', 4)")
         database.execute(
-            "CREATE TABLE clusterer (id INTEGER PRIMARY KEY, cluster_id INT, node_id INT, url CHAR(64), state INT DEFAULT 1,"
-            " no_ping_retries INT DEFAULT 3, priority INT DEFAULT 50, sip_addr CHAR(64), flags CHAR(64), description CHAR(64))"
+            "CREATE TABLE clusterer (id INTEGER PRIMARY KEY, cluster_id INT, node_id INT, url CHAR(64),"
+            " state INT DEFAULT 1, no_ping_retries INT DEFAULT 3, priority INT DEFAULT 50, sip_addr CHAR(64),"
+            " flags CHAR(64), description CHAR(64))"
         )
         for node_id in range(1, rows + 1):
             database.execute(
