@@ -17,12 +17,15 @@ class Link:
         self.turn = 0  # which host is tried next
         self.current: Client | None = None
         self.connecting: asyncio.Task[Client] | None = None
+        self.closed = False
 
     async def client(self) -> Client:
         """The client, connected; several who ask at once share one attempt. For a task.
 
         Raises what the last host's attempt raised. Whoever gives up waiting does not end the attempt.
         """
+        if self.closed:
+            raise ConnectionError("the process ends")
         if self.current is not None:
             return self.current
         if self.connecting is None or self.connecting.done():
@@ -52,8 +55,10 @@ class Link:
         return failed
 
     async def close(self) -> None:
+        self.closed = True
         if self.connecting is not None:
             self.connecting.cancel()
+            await asyncio.wait((self.connecting,))
         if self.current is not None:
             await self.current.close()
             self.current = None
