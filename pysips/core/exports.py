@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from .stats import Counter
 
 __all__ = [
-    "BadRegex", "Both", "By", "Format", "Found", "Getter", "Index", "Inner", "Json", "MiError", "MiSpec", "Module", "NoExpand",
-    "Regex", "Route", "Setter", "Static", "Value", "Var", "VariableSpec", "Where", "compile_ere", "counter", "event",
-    "function", "mi", "modparam", "needs", "number_of", "param", "text_of", "timer", "variable", "wants",
+    "BadRegex", "Both", "By", "Format", "Found", "Getter", "Index", "Inner", "Json", "MiError", "MiSpec", "Module",
+    "NoExpand", "Regex", "Route", "Setter", "Static", "Value", "Var", "VariableSpec", "Where", "compile_ere", "counter",
+    "event", "function", "mi", "modparam", "needs", "number_of", "param", "text_of", "timer", "variable", "wants",
 ]  # fmt: skip
 
 Json = dict[str, Any] | list[Any] | str | int | float | bool | None
