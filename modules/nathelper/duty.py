@@ -29,7 +29,7 @@ CAPABILITY: Final = "usrloc-contact-repl"
 class Duty:
     """cluster: None without one; cluster_id, tag: nathelper's own, 0 and "" for none."""
 
-    __slots__ = ("cluster", "cluster_id", "nodes", "ours", "place", "tables", "tag", "tags", "usrloc")
+    __slots__ = ("cluster", "cluster_id", "cooperates", "nodes", "ours", "place", "tables", "tag", "tags", "usrloc")
 
     def __init__(
         self, tables: Tables, usrloc: UsrLocApi, cluster: "Cluster | None", cluster_id: int, tag: str
@@ -39,6 +39,7 @@ class Duty:
         self.cluster: Cluster | None = cluster
         self.cluster_id: int = cluster_id
         self.tag: str = tag
+        self.cooperates: bool = usrloc.mode.pinging == "cooperation"
         self.ours: bool = False
         self.tags: dict[str, bool] = {}
         self.nodes: int = 1
@@ -52,8 +53,8 @@ class Duty:
         if cluster is not None:
             if self.ours and self.tag:
                 self.ours = cluster.shtag_is_active(self.tag, self.cluster_id)
-            if self.usrloc.cooperates:
-                self.nodes, self.place = cluster.my_index(self.usrloc.location_cluster, CAPABILITY)
+            if self.cooperates:
+                self.nodes, self.place = cluster.my_index(self.usrloc.mode.location_cluster, CAPABILITY)
         return self.ours
 
     def has(self, aor: str) -> bool:
@@ -65,11 +66,11 @@ class Duty:
     def owns(self, contact: Contact) -> bool:
         """Whether a contact is ours to ping."""
         tag = contact.tag
-        if not tag or self.cluster is None or self.usrloc.cooperates:
+        if not tag or self.cluster is None or self.cooperates:
             return True
         active = self.tags.get(tag)
         if active is None:
-            active = self.tags[tag] = self.cluster.shtag_is_active(tag, self.usrloc.location_cluster)
+            active = self.tags[tag] = self.cluster.shtag_is_active(tag, self.usrloc.mode.location_cluster)
         return active
 
 

@@ -10,6 +10,8 @@ from pysips.core.services import Target
 from pysips.errors import ConfigError
 from pysips.modules.nathelper import NatHelper
 from pysips.modules.nathelper.pinger import TICK
+from pysips.modules.usrloc.modes import Mode
+from pysips.modules.usrloc.records import Contact
 from pysips.sip.message import read
 from pysips.testing.messages import answer, request
 from pysips.testing.story import Party, Story
@@ -66,6 +68,13 @@ class World:
         )  # fmt: skip
         self.story.net.sent.clear()
         self.story.seen = 0
+
+    def add(self, aor: str, uri: str) -> None:
+        """A contact that came by no REGISTER, for ever."""
+        location = self.usrloc.api.location
+        work = location.open(location.domain("location"), aor)
+        work.insert(Contact(uri, 0, 0, location.now(), "c", 1, "ua"))
+        work.commit()
 
     def passes(self, seconds: float) -> None:
         """Time goes by, tick by tick."""
@@ -149,7 +158,7 @@ def test_from_the_contacts_own_socket() -> None:
 def test_a_contact_without_a_socket_is_pinged_from_force_socket() -> None:
     head = 'socket=udp:10.0.0.9:5060\nsocket=udp:10.0.0.9:5070\nstrict_parsing=no\nloadmodule "proto_udp.so"\n'
     world = World('modparam("nathelper", "force_socket", "udp:10.0.0.9:5070")\n', head)
-    world.usrloc.add("location", "x@example.com", "sip:x@203.0.113.9", 300, "0.5", 0, 0, 0)
+    world.add("x@example.com", "sip:x@203.0.113.9")
     world.passes(60)
     assert {(peer.host, peer.socket.port) for _, peer in world.story.net.sent} == {("203.0.113.9", 5070)}
 
@@ -352,8 +361,10 @@ def test_streams_only_if_asked_and_connected(asked: bool) -> None:
     world.register(phone, "sip", contact=contact)
     location = world.usrloc.api.location
     assert location.users(location.domain("location")) == 1
-    world.usrloc.rm("location", "sip@example.com")
-    world.usrloc.add("location", "tcp@example.com", "sip:t@203.0.113.5:7000;transport=tcp", 0, "0.5", 0, 0, 0)
+    work = location.open(location.domain("location"), "sip@example.com")
+    work.clear()
+    work.commit()
+    world.add("tcp@example.com", "sip:t@203.0.113.5:7000;transport=tcp")
     world.passes(31)
     assert world.pings() == []  # there is no connection
     world.story.net.connections["tcp", "203.0.113.5", 7000] = 11
@@ -363,7 +374,7 @@ def test_streams_only_if_asked_and_connected(asked: bool) -> None:
 
 def test_a_name_is_asked_for_without_waiting(world: World) -> None:
     world.story.resolver.slow.add("phone.example.net")
-    world.usrloc.add("location", "x@example.com", "sip:x@phone.example.net", 0, "0.5", 0, 0, 0)
+    world.add("x@example.com", "sip:x@phone.example.net")
     world.passes(31)
     assert world.pings() == []
     world.story.resolver.answer("phone.example.net", [Target("udp", "203.0.113.77", 5060)])
@@ -371,7 +382,7 @@ def test_a_name_is_asked_for_without_waiting(world: World) -> None:
 
 
 def test_a_name_that_leads_nowhere_is_said_once_a_minute(world: World) -> None:
-    world.usrloc.add("location", "x@example.com", "sip:x@nowhere.example", 0, "0.5", 0, 0, 0)
+    world.add("x@example.com", "sip:x@nowhere.example")
     world.passes(60)
     assert sum("leads nowhere" in line for line in world.story.lines) == 1
 
@@ -426,7 +437,7 @@ def clustered(world: World, tag: str = "") -> Nodes:
     duty = world.nathelper.pinger.duty
     duty.cluster = nodes  # type: ignore[assignment]
     duty.tag, duty.cluster_id = tag, 1
-    world.usrloc.api.location_cluster = 1
+    world.usrloc.api.mode = Mode(location_cluster=1)
     return nodes
 
 
@@ -458,7 +469,8 @@ def test_a_contact_with_a_tag_is_pinged_where_the_tag_is_active(world: World) ->
 
 def test_nodes_that_cooperate_share_the_contacts(world: World) -> None:
     nodes = clustered(world)
-    world.usrloc.api.cooperates = True
+    assert world.nathelper.pinger is not None
+    world.nathelper.pinger.duty.cooperates = True
     for number in range(60):
         world.phone(f"p{number}", "203.0.113.5", 7000 + number)
     shares = []

@@ -1,6 +1,6 @@
 """The walk over the table, and the parts of a ping."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pysips.core.services import Services, Socket
@@ -35,6 +35,7 @@ def filled(count: int, tables: MemoryTable | None = None) -> MemoryTable:
     return tables
 
 
+@settings(deadline=None, max_examples=40)
 @given(count=st.integers(0, 700), interval=st.integers(1, 60), start=st.floats(0, 1e6))
 def test_each_record_comes_once_in_each_interval(count: int, interval: int, start: float) -> None:
     walk = Walk(filled(count), interval)
