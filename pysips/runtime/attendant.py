@@ -56,6 +56,7 @@ class Attendant(Process):
     async def end(self) -> None:
         """The workers are gone: nothing more comes, and what the log holds is done before the modules stop."""
         self.own[OWING] = 1
+        self.changes.finish()
         last = self.clock.now() + FLUSH_SECONDS
         while not self.changes.flush() and not self.hurry and self.clock.now() < last:
             await asyncio.sleep(TICK)

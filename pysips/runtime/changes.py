@@ -199,8 +199,13 @@ class AttendantReading(Reading):
             if len(gone) < SPACE:
                 return
 
+    def finish(self) -> None:
+        """The server ends: who was stuck gets one more try, and then `flush` until it is done."""
+        for one in self.readers.values():
+            one.is_stuck = False
+
     def flush(self) -> bool:
-        """At the end of the server: let everybody look; True once nothing more can be done."""
+        """Let everybody look; True once nothing more can be done."""
         left = [one for one in self.readers.values() if not one.is_done() and not (one.is_stuck and not one.busy)]
         for one in left:
             one.wake()

@@ -176,6 +176,10 @@ def test_at_the_end_all_is_done_or_known_to_be_owed() -> None:
     rig.note(b"a", b"1")
     rig.read.flush()
     assert (rig.read.flush(), rig.read.owed()) == (True, ["noting"])
+    follower.away = False
+    rig.read.finish()
+    rig.read.flush()
+    assert (rig.read.flush(), rig.read.owed()) == (True, [])
 
 
 def test_a_full_table_loses_nothing() -> None:
