@@ -25,6 +25,7 @@ LOCAL: Final = 1  # a phone, the script or an operator wanted it
 EXPIRED: Final = 2
 PEER: Final = 4  # another node of the cluster said so
 LOADED: Final = 8  # it came from the database
+STORE: Final = 16  # only the AoR's key-value store changed, which travels with each of its contacts
 
 MOST_GONE: Final = 32
 

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from pysips.cli.mi import ask
 from tests.live import ROOT, until
 from tests.servers.program import free_port
 
@@ -119,6 +120,11 @@ class Registrar:
     def close(self) -> None:
         self.kill()
         self.phone.close()
+
+    def aors(self) -> set[str]:
+        """The users of all AoRs that it has."""
+        shown = ask(self.folder / "fifo", Path("/tmp"), "ul_dump", {"brief": 1}, 10.0)
+        return {row["AOR"].partition("@")[0] for domain in shown["Domains"] for row in domain["AORs"]}
 
     # -- phones
 

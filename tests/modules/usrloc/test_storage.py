@@ -4,6 +4,7 @@ import pytest
 
 from pysips.core.changes import LINES
 from pysips.core.services import Services
+from pysips.modules.usrloc import store
 from pysips.modules.usrloc.contact_ids import ContactId
 from pysips.modules.usrloc.lines import EXPIRED, LOADED, PEER
 from pysips.modules.usrloc.loading import Gate, WrongTable
@@ -58,6 +59,19 @@ def test_memory_only_contacts_stay_in_memory() -> None:
     rig.insert("alice@h", rig.contact("sip:a@1", flags=MEMORY_ONLY), rig.contact("sip:a@2"))
     rig.clock.advance(2)
     assert rig.stored() == ["sip:a@2"]
+
+
+def test_the_store_of_an_aor_is_written_with_its_contacts() -> None:
+    first = Rig().start()
+    first.insert("alice@h", first.contact("sip:a@1"))
+    first.clock.advance(1)
+    store.put(first.location, first.domain, "alice@h", "colour", "red")
+    first.clock.advance(1)
+    second = first.other().start()
+    assert store.get(second.location, second.domain, "alice@h", "colour") == "red"
+    store.remove(second.location, second.domain, "alice@h", "colour")
+    second.clock.advance(1)
+    assert second.stored("kv_store") == [None]
 
 
 def test_many_aors_are_one_transaction() -> None:
