@@ -185,12 +185,20 @@ class Reader:
 
     def number(self) -> int:
         """A signed number of 32 bits."""
-        value: int = NUMBER.unpack(self.take(4))[0]
-        return value
+        return self.plain(NUMBER)
 
     def unsigned(self) -> int:
         """A number from 0 to 2^32 - 1."""
-        value: int = UNSIGNED.unpack(self.take(4))[0]
+        return self.plain(UNSIGNED)
+
+    def plain(self, form: struct.Struct) -> int:
+        """A number that stands by itself."""
+        start = self.at
+        end = start + form.size
+        if end > len(self.data):
+            raise BadPacket(f"{form.size} bytes are wanted where {self.left} are left")
+        self.at = end
+        value: int = form.unpack_from(self.data, start)[0]
         return value
 
     def flag(self) -> bool:
@@ -199,7 +207,13 @@ class Reader:
 
     def blob(self) -> bytes:
         """Bytes with their length before them."""
-        return self.take(SIZE.unpack(self.take(2))[0])
+        size = self.plain(SIZE)
+        start = self.at
+        end = start + size
+        if end > len(self.data):
+            raise BadPacket(f"{size} bytes are wanted where {self.left} are left")
+        self.at = end
+        return self.data[start:end]
 
     def text(self) -> str:
         """A text; empty stands for absent, too."""
