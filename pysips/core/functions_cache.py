@@ -10,9 +10,10 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pysips.errors import SipError
 
+from .avps import avp_name, push
 from .cachedb import FAILED, NOT_FOUND, CacheDb, CacheError
 from .context import Context
-from .exports import By, Json, MiError, Module, NoExpand, Var, function, mi
+from .exports import By, Json, MiError, Module, NoExpand, Value, Var, function, mi
 from .log import log
 
 INVALID: Final = -32602
@@ -101,7 +102,7 @@ class CacheFunctions(Module):
             return NOT_FOUND
         for row in reversed(rows):
             for variable, value in zip(result, row, strict=False):
-                variable.set(ctx, value)
+                put(ctx, variable, value)
         return 1
 
     def store_of(self, id: str, key: str, expires: int = 0) -> CacheDb:
@@ -148,6 +149,15 @@ class CacheFunctions(Module):
 
     async def removed(self, system: str, attr: str) -> None:
         await self.store_of(system, attr).remove(attr)
+
+
+def put(ctx: Context, variable: Var, value: Value) -> None:
+    """Push to an AVP, NULL too, so that rows stay beside one another; assign to any other variable."""
+    name = avp_name(variable.name)
+    if name is None:
+        variable.set(ctx, value)
+    else:
+        push(ctx, name, value)
 
 
 def given(*values: str) -> None:
