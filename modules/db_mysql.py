@@ -62,8 +62,8 @@ class MySql(Dialect):
         return pymysql.connect(
             host=url.host or "localhost", port=url.port or PORT, user=url.user, password=url.password,
             database=url.database, unix_socket=socket_of(url) or None, charset="utf8mb4",
-            client_flag=CLIENT.FOUND_ROWS, connect_timeout=self.limit, read_timeout=self.limit,
-            write_timeout=self.limit, ssl={"ca": url.tls_ca, "check_hostname": True} if url.tls_ca else None,
+            client_flag=CLIENT.FOUND_ROWS, connect_timeout=self.limit, read_timeout=self.patience,
+            write_timeout=self.patience, ssl={"ca": url.tls_ca, "check_hostname": True} if url.tls_ca else None,
         )  # fmt: skip
 
     def judge(self, problem: BaseException) -> int:

@@ -31,7 +31,7 @@ class Postgres(Dialect):
         return psycopg.connect(
             host=url.socket or url.host or "localhost", port=url.port or PORT, user=url.user or None,
             password=url.password or None, dbname=url.database, connect_timeout=max(SHORTEST_CONNECT, int(self.limit)),
-            options=f"-c statement_timeout={int(self.limit * 1000)}", application_name="pysips", **tls,
+            options=f"-c statement_timeout={int(self.patience * 1000)}", application_name="pysips", **tls,
         )  # fmt: skip
 
     def judge(self, problem: BaseException) -> int:

@@ -36,7 +36,7 @@ class Sqlite(Dialect):
 
     def __init__(self, url: SqlUrl, limit: float, busy: float = 0.0) -> None:
         super().__init__(url, limit)
-        self.busy = busy or limit
+        self.busy = min(busy or limit, limit)
         self.statements = list(STATEMENTS)
         self.extensions: list[tuple[str, str]] = []
 
@@ -79,7 +79,7 @@ def load(connection: sqlite3.Connection, path: str, entry: str) -> None:
 
 
 class DbSqlite(Module, SqlServer):
-    busy_timeout: int = param(500, low=0, high=3_600_000, help="Milliseconds to wait for another writer.")
+    busy_timeout: int = param(0, low=0, help="Milliseconds to wait for another writer; 0: as long as the time limit.")
 
     def __init__(self) -> None:
         self.pragmas: list[str] = []
@@ -102,7 +102,7 @@ class DbSqlite(Module, SqlServer):
         return TIME_LIMIT
 
     def engine(self, url: SqlUrl, limit: float, width: int) -> Engine:
-        dialect = Sqlite(url, limit, min(self.busy_timeout / 1000, limit))
+        dialect = Sqlite(url, limit, self.busy_timeout / 1000)
         dialect.statements += [f"PRAGMA {pragma}" for pragma in self.pragmas]
         dialect.extensions += self.extensions
         return SqlEngine(dialect, width)

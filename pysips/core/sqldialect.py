@@ -12,13 +12,18 @@ from sqlalchemy import TableClause
 
 from .sqlurl import SqlUrl
 
+MORE: Final = 0.5  # seconds
+
 DOWN: Final = 1  # the server is away, or cannot work now
 AGAIN: Final = 2  # two transactions stood in each other's way: the loser tries again at once
 WRONG: Final = 3  # the operation itself is at fault
 
 
 class Dialect:
-    """driver: SQLAlchemy's name; begin: the statement that begins a transaction; limit: seconds for an operation."""
+    """driver: SQLAlchemy's name; begin: the statement that begins a transaction; limit: seconds for an operation.
+
+    patience: seconds after which driver and server give an operation up by themselves; whoever asked has done so before.
+    """
 
     driver = ""
     begin = "BEGIN"
@@ -26,6 +31,7 @@ class Dialect:
     def __init__(self, url: SqlUrl, limit: float) -> None:
         self.url = url
         self.limit = limit
+        self.patience = limit + MORE
 
     def options(self) -> dict[str, Any]:
         """More arguments for SQLAlchemy's `create_engine`."""

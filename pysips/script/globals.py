@@ -107,7 +107,7 @@ KNOWN: Final[dict[str, Known]] = {
     # databases
     "db_default_url": text(),
     "db_version_table": text("version"),
-    "db_max_async_connections": number(10, (1, 100)),
+    "db_max_async_connections": number(10, (1, 1000)),
     "query_buffer_size": number(0, ignored=NO_BATCH),
     "query_flush_time": number(0, ignored=NO_BATCH),
     # TCP
