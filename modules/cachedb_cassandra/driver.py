@@ -93,7 +93,7 @@ class Link:
     def __init__(self, cluster: Any, session: Any) -> None:
         self.cluster = cluster
         self.session = session
-        self.prepared: dict[str, asyncio.Future[Any]] = {}
+        self.prepared: dict[tuple[str, int], asyncio.Future[Any]] = {}
 
     @classmethod
     def open(cls, access: Access) -> "Link":
@@ -129,10 +129,10 @@ class Link:
 
     async def statement(self, text: str, consistency: int) -> Any:
         """A prepared statement; prepared once, however many ask for it at the same time."""
-        found = self.prepared.get(text)
+        found = self.prepared.get((text, consistency))
         if found is None:
-            found = self.prepared[text] = in_thread(self.prepare, text, consistency)
-            found.add_done_callback(lambda done: self.prepared.pop(text) if done.exception() else None)
+            found = self.prepared[text, consistency] = in_thread(self.prepare, text, consistency)
+            found.add_done_callback(lambda done: self.prepared.pop((text, consistency)) if done.exception() else None)
         return await asyncio.shield(found)
 
     async def run(self, statement: object, values: Sequence[object], seconds: float) -> list[Row]:

@@ -21,7 +21,6 @@ from cassandra.protocol import IsBootstrappingErrorMessage, OverloadedErrorMessa
 from pysips.core.cachedb import CacheError
 from pysips.core.cachedb_remote import RemoteCache
 from pysips.core.log import log
-from pysips.core.services import Promise
 
 from .driver import Access, Link, Row, in_thread
 
@@ -29,6 +28,12 @@ KEY: Final = "opensipskey"
 VALUE: Final = "opensipsval"
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 PING: Final = "SELECT key FROM system.local"
+NOBODY: Final = "pysips"  # a key for looks; it need not be there
+AS_READING: Final = {
+    cassandra.ConsistencyLevel.ANY: cassandra.ConsistencyLevel.ONE,
+    cassandra.ConsistencyLevel.EACH_QUORUM: cassandra.ConsistencyLevel.QUORUM,
+}
+"""Levels that are for writing alone, and the nearest one for reading."""
 STALE: Final = 30.0  # seconds without an answer after which names are asked again for the servers' addresses
 LONGEST: Final = 300  # characters of the driver's words in our log
 
@@ -58,6 +63,18 @@ class Place:
             raise ValueError(f'"{text}" is no Keyspace.Table[.CountersTable]')
         quoted = [f'"{name}"' for name in names]
         return cls(".".join(quoted[:2]), f"{quoted[0]}.{quoted[2]}" if len(names) == 3 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A table as one sort of operation uses it. look: a statement that touches as many servers as any other."""
+
+    table: str
+    key: str
+
+    @property
+    def look(self) -> str:
+        return f'SELECT "{self.key}" FROM {self.table} WHERE "{self.key}"=?'
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +113,16 @@ class CassandraStore(RemoteCache):
         self.opening: asyncio.Future[Link] | None = None
         self.opened = 0.0
         self.told_expiry = False
+        self.keys = Target(place.table, KEY)
+        self.counts = Target(place.counters, KEY)
+        self.records = Target(place.table, "id")
+        self.used: Target | None = None  # the one of the last operation
 
     # -- the link
 
     async def start(self) -> None:
         """Begin to connect; nobody waits for it, and a server that is away is asked again."""
-        reached = self.services.offload.spawn(self.limited(self.ping))
-        reached.when_done(lambda: self.reached(reached))
-
-    def reached(self, promise: Promise) -> None:
-        problem = promise.failure
-        if isinstance(problem, CacheError) and not self.stopped:
-            self.failed(problem)
+        self.begin()
 
     async def link(self) -> Link:
         """The connected cluster; all who ask while it connects wait for the same try."""
@@ -118,10 +133,19 @@ class CassandraStore(RemoteCache):
         return await asyncio.shield(opening)
 
     async def ping(self) -> None:
+        """Whether a server answers, and has as many others beside it as the consistency levels want."""
         now = self.services.clock.now()
         if self.circuit.is_open and min(now - self.circuit.since, now - self.opened) > STALE:
             self.drop()
-        await (await self.link()).run(PING, (), self.timeout)
+        link = await self.link()
+        await link.run(PING, (), self.timeout)
+        if self.used is None:
+            return
+        for level in {self.manners.reading, AS_READING.get(self.manners.writing, self.manners.writing)}:
+            try:
+                await link.run(await link.statement(self.used.look, level), (NOBODY,), self.timeout)
+            except cassandra.RequestValidationException as problem:
+                log.debug("cachedb", f"{self.url.shown} answers: {problem}")
 
     def drop(self) -> "asyncio.Future[None] | None":
         """Let go of the connections, in the background; the next who asks connects anew."""
@@ -143,16 +167,17 @@ class CassandraStore(RemoteCache):
         said = (str(problem) or type(problem).__name__)[:LONGEST]
         return CacheError(f"{self.url.shown}: {said}", isinstance(problem, AWAY))
 
-    async def read(self, text: str, *values: object, patience: float = 1.0) -> list[Row]:
-        return await self.send(text, values, self.manners.reading, self.manners.retries, patience)
+    async def read(self, target: Target, text: str, *values: object, patience: float = 1.0) -> list[Row]:
+        return await self.send(target, text, values, self.manners.reading, self.manners.retries, patience)
 
-    async def write(self, text: str, *values: object) -> None:
-        await self.send(text, values, self.manners.writing, self.manners.retries)
+    async def write(self, target: Target, text: str, *values: object) -> None:
+        await self.send(target, text, values, self.manners.writing, self.manners.retries)
 
     async def send(
-        self, text: str, values: tuple[object, ...], level: int, retries: int, patience: float = 1.0
+        self, target: Target, text: str, values: tuple[object, ...], level: int, retries: int, patience: float = 1.0
     ) -> list[Row]:
         """Run a statement within the time limit, its repetitions included. patience: that many times the limit."""
+        self.used = target
 
         async def work() -> list[Row]:
             link = await self.link()
@@ -170,14 +195,15 @@ class CassandraStore(RemoteCache):
 
     async def store(self, key: str, value: str, expires: int = 0) -> None:
         text = f'INSERT INTO {self.place.table} ("{KEY}", "{VALUE}") VALUES (?, ?) USING TTL ?'
-        await self.write(text, key, value, expires)
+        await self.write(self.keys, text, key, value, expires)
 
     async def fetch(self, key: str) -> str | None:
-        rows = await self.read(f'SELECT "{VALUE}" FROM {self.place.table} WHERE "{KEY}" = ?', key)
+        rows = await self.read(self.keys, f'SELECT "{VALUE}" FROM {self.place.table} WHERE "{KEY}" = ?', key)
         return (rows[0][VALUE] or "") if rows else None
 
     async def counter(self, key: str) -> int | None:
-        rows = await self.read(f'SELECT "{VALUE}" FROM {self.counters()} WHERE "{KEY}" = ?', key)
+        text = f'SELECT "{VALUE}" FROM {self.counters()} WHERE "{KEY}" = ?'
+        rows = await self.read(self.counts, text, key)
         return rows[0][VALUE] if rows else None
 
     async def add(self, key: str, number: int, expires: int = 0) -> int:
@@ -189,11 +215,11 @@ class CassandraStore(RemoteCache):
             self.told_expiry = True
             log.notice("cachedb", f"{self.url.shown}: counters do not expire in Cassandra")
         text = f'UPDATE {self.counters()} SET "{VALUE}" = "{VALUE}" + ? WHERE "{KEY}" = ?'
-        await self.send(text, (number, key), self.manners.writing, 0)
+        await self.send(self.counts, text, (number, key), self.manners.writing, 0)
         return await self.counter(key) or 0
 
     async def remove(self, key: str) -> None:
-        await self.write(f'DELETE FROM {self.place.table} WHERE "{KEY}" = ?', key)
+        await self.write(self.keys, f'DELETE FROM {self.place.table} WHERE "{KEY}" = ?', key)
 
     def counters(self) -> str:
         if not self.place.counters:
@@ -205,10 +231,10 @@ class CassandraStore(RemoteCache):
     async def put_row(self, id: str, row: dict[str, str]) -> None:
         columns = ",".join(f"{quoted(name)}=?" for name in row)
         text = f'UPDATE {self.place.table} USING TTL 0 SET {columns} WHERE "id"=?'
-        await self.write(text, *row.values(), id)
+        await self.write(self.records, text, *row.values(), id)
 
     async def remove_row(self, id: str) -> None:
-        await self.write(f'DELETE FROM {self.place.table} WHERE "id"=?', id)
+        await self.write(self.records, f'DELETE FROM {self.place.table} WHERE "id"=?', id)
 
     async def find_rows(self, field: str, value: str) -> list[dict[str, str]]:
         return await self.rows(field, value, 1)
@@ -218,5 +244,5 @@ class CassandraStore(RemoteCache):
 
     async def rows(self, field: str, value: str, patience: float) -> list[dict[str, str]]:
         text = f"SELECT * FROM {self.place.table} WHERE {quoted(field)}=? ALLOW FILTERING"
-        found = await self.read(text, value, patience=patience)
+        found = await self.read(self.records, text, value, patience=patience)
         return [{name: str(one) for name, one in row.items() if one is not None} for row in found]

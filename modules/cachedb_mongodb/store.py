@@ -10,7 +10,7 @@ Facts:
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,12 +19,11 @@ from bson import json_util
 from bson.errors import BSONError
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import AutoReconnect, ConnectionFailure, OperationFailure, PyMongoError
 
 from pysips.core.cachedb import CacheError
 from pysips.core.cachedb_remote import RemoteCache
 from pysips.core.log import log
-from pysips.core.services import Promise
 from pysips.script.values import Value
 
 VALUE: Final = "opensips"
@@ -77,13 +76,7 @@ class MongoStore(RemoteCache):
 
     async def start(self) -> None:
         """Begin to connect; nobody waits for it."""
-        reached = self.services.offload.spawn(self.limited(self.ping))
-        reached.when_done(lambda: self.reached(reached))
-
-    def reached(self, promise: Promise) -> None:
-        problem = promise.failure
-        if isinstance(problem, CacheError) and not self.stopped:
-            self.failed(problem)
+        self.begin()
 
     def database(self) -> AsyncDatabase[Document]:
         if self.stopped:
@@ -114,17 +107,27 @@ class MongoStore(RemoteCache):
         said = (str(problem) or type(problem).__name__)[:LONGEST]
         return CacheError(f"{self.url.shown}: {said}", away)
 
+    async def write(self, operation: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """A write that may be done twice: a server that was started anew has closed the connections we hold."""
+
+        async def work() -> None:
+            with pymongo.timeout(self.timeout):
+                try:
+                    await operation()
+                except AutoReconnect as problem:
+                    if problem.timeout:
+                        raise
+                    await operation()
+
+        await self.ask(work)
+
     # -- keys
 
     async def store(self, key: str, value: str, expires: int = 0) -> None:
         """Set a key's value. MongoDB forgets documents by an index of its own (TTL), not by what is asked for here."""
         self.tell_expiry(expires)
 
-        async def work() -> None:
-            with pymongo.timeout(self.timeout):
-                await self.collection().update_one({"_id": key}, {"$set": {VALUE: value}}, upsert=True)
-
-        await self.ask(work)
+        await self.write(lambda: self.collection().update_one({"_id": key}, {"$set": {VALUE: value}}, upsert=True))
 
     async def fetch(self, key: str) -> str | None:
         value = await self.field(key, VALUE)
@@ -167,11 +170,7 @@ class MongoStore(RemoteCache):
         return value
 
     async def remove(self, key: str) -> None:
-        async def work() -> None:
-            with pymongo.timeout(self.timeout):
-                await self.collection().delete_one({"_id": key})
-
-        await self.ask(work)
+        await self.write(lambda: self.collection().delete_one({"_id": key}))
 
     async def raw_query(self, text: str, columns: int) -> list[list[Value]] | None:
         """A command, as a JSON document. Each document of the answer is one row of one column, as JSON.
@@ -206,11 +205,7 @@ class MongoStore(RemoteCache):
     # -- rows
 
     async def put_row(self, id: str, row: dict[str, str]) -> None:
-        async def work() -> None:
-            with pymongo.timeout(self.timeout):
-                await self.collection().update_one({"_id": id}, {"$set": row}, upsert=True)
-
-        await self.ask(work)
+        await self.write(lambda: self.collection().update_one({"_id": id}, {"$set": row}, upsert=True))
 
     async def remove_row(self, id: str) -> None:
         await self.remove(id)

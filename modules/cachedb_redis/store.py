@@ -9,8 +9,8 @@ from redis import exceptions
 from pysips.core.cachedb import CacheError
 from pysips.core.cachedb_remote import RemoteCache
 from pysips.core.cachedb_url import CacheUrl
+from pysips.core.exports import Value
 from pysips.core.services import Services
-from pysips.script.values import Value
 
 from . import raw, rows
 from .client import Client, packed

@@ -70,6 +70,17 @@ class RemoteCache(CacheDb):
 
     # -- asking
 
+    def begin(self) -> None:
+        """Connect before anybody asks; that it fails is told, and probed for, as of any operation."""
+        answered = self.services.offload.spawn(self.limited(self.ping))
+
+        def ended() -> None:
+            problem = answered.failure
+            if isinstance(problem, CacheError) and problem.is_down and not self.stopped:
+                self.failed(problem)
+
+        answered.when_done(ended)
+
     async def ask(self, work: Callable[[], Coroutine[Any, Any, Answer]], patience: float = 1.0) -> Answer:
         """Do the work in a task, within the time limit; raises CacheError. For a run: it awaits a promise.
 

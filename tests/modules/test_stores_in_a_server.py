@@ -50,11 +50,11 @@ def play(serve: Callable[..., Server], engine: str, url: str, store: Program) ->
         store.freeze()
         try:
             answers = [asked(phone, "bob") for _ in range(6)]
-            assert all(reason.endswith(" -1") and taken < 1.5 for reason, taken in answers), answers
-            assert max(asked(phone, "plain")[1] for _ in range(20)) < 0.2
+            assert all(reason.endswith(" -1") and taken < 2.5 for reason, taken in answers), answers
+            assert max(asked(phone, "plain")[1] for _ in range(20)) < 0.8
         finally:
             store.thaw()
-        end = time.monotonic() + 5
+        end = time.monotonic() + 15
         while asked(phone, "bob")[0].endswith(" -1"):
             assert time.monotonic() < end, "the store is not found back"
     finally:

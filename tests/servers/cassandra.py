@@ -23,6 +23,7 @@ class Cassandra(Program):
     """`.query()` runs a statement beside whatever is tested."""
 
     user, password = "cassandra", "cassandra"
+    patience = 90.0  # 6 s of CPU, and others may want theirs
 
     def __init__(self) -> None:
         super().__init__()

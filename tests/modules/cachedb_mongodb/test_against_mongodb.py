@@ -22,11 +22,14 @@ loadmodule "cachedb_mongodb.so"
 modparam("cachedb_mongodb", "cachedb_url", "{url}")
 route {{ exit; }}
 """
+SLACK = 0.9  # seconds, for a machine with much to do
+HELD_UP = 0.8  # seconds; whoever waited for the server on the loop would have held it up for longer
 ALICE = "alice@example.com10.0.0.150"
+PATIENT = "?timeout=10000"  # where time is not what is tested
 ROW = {"aor": "alice@example.com", "home_ip": "10.0.0.150"}
 
 
-def opened(server: MongoDb, database: str, options: str = "") -> AbstractAsyncContextManager[Process]:
+def opened(server: MongoDb, database: str, options: str = PATIENT) -> AbstractAsyncContextManager[Process]:
     return running(SCRIPT.format(url=server.url(f"{database}.col", options)))
 
 
@@ -119,7 +122,7 @@ async def test_what_cannot_be_written_is_an_error_and_no_outage(mongodb: MongoDb
 
 
 async def test_a_frozen_server_costs_one_time_limit(mongodb: MongoDb, database: str) -> None:
-    async with opened(mongodb, database) as process:
+    async with opened(mongodb, database, "") as process:
         store = process.store("mongodb")
         back = asyncio.Event()
         store.when_back(back.set)
@@ -129,19 +132,19 @@ async def test_a_frozen_server_costs_one_time_limit(mongodb: MongoDb, database: 
             began = time.monotonic()
             several = (store.find_rows("aor", "alice@example.com") for _ in range(50))
             outcomes = await asyncio.gather(*(done(one) for one in several), return_exceptions=True)
-            assert 0.8 <= time.monotonic() - began < 1.4
+            assert 0.8 <= time.monotonic() - began < 1 + SLACK
             assert all(isinstance(one, CacheError) and one.is_down for one in outcomes)
             assert not store.is_up
             began = time.monotonic()
             with pytest.raises(CacheError):
                 await done(store.put_row(ALICE, ROW))
-            assert time.monotonic() - began < 0.05
+            assert time.monotonic() - began < SLACK / 2
             await asyncio.sleep(3)  # the driver gives its connections up
         finally:
             mongodb.thaw()
-        await eventually(4, back)
+        await eventually(15, back)
         assert await done(store.find_rows("aor", "alice@example.com")) == [{"id": ALICE, **ROW}]
-        assert process.lag < 0.3
+        assert process.lag < HELD_UP
 
 
 async def test_a_time_limit_of_the_url_wins(mongodb: MongoDb, database: str) -> None:
@@ -152,32 +155,44 @@ async def test_a_time_limit_of_the_url_wins(mongodb: MongoDb, database: str) -> 
             began = time.monotonic()
             with pytest.raises(CacheError):
                 await done(process.store("mongodb").fetch("a"))
-            assert 0.1 < time.monotonic() - began < 0.5
+            assert 0.1 < time.monotonic() - began < 0.9
         finally:
             mongodb.thaw()
 
 
 async def test_a_server_that_was_away_at_the_start_or_goes_away_is_found_back(mongodb: MongoDb, database: str) -> None:
-    async with opened(mongodb, database) as connected:
+    async with opened(mongodb, database, "") as connected:
         await done(connected.store("mongodb").put_row(ALICE, ROW))
         mongodb.stop()
         began = time.monotonic()
-        async with opened(mongodb, database) as late:
-            assert time.monotonic() - began < 0.5
+        async with opened(mongodb, database, "") as late:
+            assert time.monotonic() - began < SLACK
             backs = []
             for process in (connected, late):
                 began = time.monotonic()
                 with pytest.raises(CacheError) as problem:
                     await done(process.store("mongodb").find_rows("aor", "alice@example.com"))
-                assert problem.value.is_down and time.monotonic() - began < 1.4
+                assert problem.value.is_down and time.monotonic() - began < 1 + SLACK
                 backs.append(asyncio.Event())
                 process.store("mongodb").when_back(backs[-1].set)
             await asyncio.to_thread(mongodb.run)
             for back, process in zip(backs, (connected, late), strict=True):
-                await eventually(5, back)
+                await eventually(15, back)
                 found = await done(process.store("mongodb").find_rows("aor", "alice@example.com"))
                 assert found == [{"id": ALICE, **ROW}]
-                assert process.lag < 0.3
+                assert process.lag < HELD_UP
+
+
+async def test_a_server_that_was_started_anew_between_two_operations_is_no_outage(
+    mongodb: MongoDb, database: str
+) -> None:
+    async with opened(mongodb, database) as process:
+        store = process.store("mongodb")
+        await done(store.put_row(ALICE, ROW))
+        await asyncio.to_thread(mongodb.restart)
+        await done(store.put_row("bob", ROW))
+        assert len(await done(store.find_rows("aor", "alice@example.com"))) == 2
+        assert store.is_up
 
 
 async def test_too_many_documents_are_refused(mongodb: MongoDb, database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,19 +28,22 @@ loadmodule "cachedb_sql.so"
 modparam("cachedb_sql", "cachedb_url", "sql:g-{url}")
 route {{ exit; }}
 """
+SLACK = 0.9  # seconds, for a machine with much to do
+HELD_UP = 0.8  # seconds; whoever waited for the server on the loop would have held it up for longer
 ALICE = "alice@example.com10.0.0.150"
 ROW = {"aor": "alice@example.com", "home_ip": "10.0.0.150"}
 
 
-def opened(url: str, slot: int = 0) -> AbstractAsyncContextManager[Process]:
-    return running(SCRIPT.format(scheme=url.partition(":")[0], url=url), slot)
+def opened(url: str, slot: int = 0, options: str = "?timeout=10") -> AbstractAsyncContextManager[Process]:
+    """options: generous where time is not what is tested."""
+    return running(SCRIPT.format(scheme=url.partition(":")[0], url=url + options), slot)
 
 
 async def prepared(url: str) -> None:
     """Make the tables, as `pysips db create` does."""
     scheme = url.partition(":")[0]
     async with opened(url) as process:
-        database = process.program.databases.open(url)
+        database = process.program.databases.open(url + "?timeout=10")
         for layout in (VERSION, CACHEDB, USERLOCATION):
             for statement in statements(layout, scheme):
                 await done(database.query(statement))
@@ -173,7 +176,7 @@ async def test_a_table_of_another_version_is_refused_by_the_attendant(mysql_url:
 
 async def test_a_frozen_server_costs_one_time_limit(mariadb: MariaDb, mysql_url: str) -> None:
     await prepared(mysql_url)
-    async with opened(mysql_url) as process:
+    async with opened(mysql_url, options="") as process:
         store = store_of(process)
         back = asyncio.Event()
         store.when_back(back.set)
@@ -184,15 +187,15 @@ async def test_a_frozen_server_costs_one_time_limit(mariadb: MariaDb, mysql_url:
             outcomes = await asyncio.gather(
                 *(done(store.find_rows("aor", "alice@example.com")) for _ in range(20)), return_exceptions=True
             )
-            assert 0.8 <= time.monotonic() - began < 1.5
+            assert 0.8 <= time.monotonic() - began < 1 + SLACK
             assert all(isinstance(one, CacheError) and one.is_down for one in outcomes)
             assert not store.is_up
-            async with opened(mysql_url, slot=-1) as attendant:
+            async with opened(mysql_url, -1, "") as attendant:
                 assert any("is not known" in line for line in attendant.lines), "it starts all the same"
         finally:
             mariadb.thaw()
-        await eventually(4, back)
+        await eventually(15, back)
         assert store.is_up
         assert await done(store.find_rows("aor", "alice@example.com")) == [{"id": ALICE, **ROW}]
-        assert process.lag < 0.3
+        assert process.lag < HELD_UP
         assert not [line for line in process.lines if "opensipsrw" in line]
