@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from pysips.core.cachedb import CacheError
-from pysips.script.values import Value
+from pysips.core.exports import Value
 
 from .client import Reply
 

@@ -8,8 +8,9 @@ from pysips.core.exports import MiError
 from pysips.core.functions import Core
 from pysips.errors import ConfigError
 from pysips.runtime.offload import driven
-from pysips.testing.cache import MODULES, MemoryCache, open_memory
+from pysips.testing.cache import MODULES, open_memory
 from pysips.testing.messages import request
+from pysips.testing.modules.cachedb_memory import MemoryCache
 from pysips.testing.once import Once, once
 from pysips.testing.story import HEAD, Story
 
