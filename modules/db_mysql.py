@@ -1,6 +1,7 @@
 """db_mysql: MySQL and MariaDB for other modules (OpenSIPS: db_mysql), `mysql://user:password@host:port/database`.
 
 The host "localhost" without a port means the server's Unix socket where there is one, as MySQL's own clients have it.
+Behind the URL may stand ?timeout=SECONDS, &pool=CONNECTIONS, &socket=PATH of a Unix socket, &tls_ca=FILE.
 """
 
 from pathlib import Path

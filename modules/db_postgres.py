@@ -1,4 +1,7 @@
-"""db_postgres: PostgreSQL for other modules (OpenSIPS: db_postgres), `postgres://user:password@host:port/database`."""
+"""db_postgres: PostgreSQL for other modules (OpenSIPS: db_postgres), `postgres://user:password@host:port/database`.
+
+Behind the URL may stand ?timeout=SECONDS, &pool=CONNECTIONS, &socket=FOLDER of a Unix socket, &tls_ca=FILE.
+"""
 
 from typing import Any, Final
 

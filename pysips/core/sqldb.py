@@ -52,6 +52,7 @@ __all__ = [
 ]  # fmt: skip
 
 TIME_LIMIT: Final = 1.0  # seconds
+MOST_WAITING: Final = 10_000  # operations that wait for a connection
 
 
 class NoDatabase(ModuleError):
@@ -187,6 +188,9 @@ class Database:
         call = Call(self, work)
         if self.circuit.is_open:
             call.outcome.fail(SqlError(f"{self.url.shown} is down: {self.problem}", is_down=True))
+            return call.outcome
+        if self.busy >= self.width and len(self.waiting) >= MOST_WAITING:
+            call.outcome.fail(SqlError(f"{self.url.shown}: too many operations at once", is_down=True))
             return call.outcome
         self.services.timers.add(call, self.limit)
         if self.busy < self.width:

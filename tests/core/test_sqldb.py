@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pysips.core import sqldb
 from pysips.core.program import Program
 from pysips.core.services import Offload, Promise
 from pysips.core.sqldb import Database, NoDatabase, SqlError
@@ -89,6 +90,12 @@ def test_as_many_operations_at_a_time_as_there_are_connections(rig: Rig) -> None
     rig.threads.begun[3][2].complete([(3,)])
     assert asked[3].value == [(3,)] and len(rig.threads.begun) == 11
     assert rig.threads.begun[10][0] == Query("SELECT 10"), "the first that waited"
+
+
+def test_no_more_than_so_many_wait(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqldb, "MOST_WAITING", 2)
+    asked = [rig.ask() for _ in range(13)]
+    assert failure(asked[12]).is_down and not asked[11].done and rig.database.is_up
 
 
 def test_what_takes_too_long_fails_in_time_and_opens_the_circuit(rig: Rig) -> None:
