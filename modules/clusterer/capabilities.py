@@ -9,8 +9,8 @@ Beyond OpenSIPS:
 - a request without an answer, and a sync that stops half-way, are begun again, with another donor if there is one;
 - a node that was away for a while is asked for all that it has when it is back, and so does it ask us: a repair.
   During one this node stays OK, so both sides of a pair can do so at the same time;
-- a node that said it sent us something in vain (see hello.py) is asked, too, and so is every other seed that was
-  alone at its start as we were.
+- a node that said it sent us something in vain (see hello.py) is asked, too; and a seed that found no donor asks each
+  node of our kind that is OK later, once: that one may have kept what the seed never had.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ class Capability:
     """One capability of ours. wanted: nodes to be asked for all that they have, as soon as they are OK."""
 
     __slots__ = (
-        "alone", "chunks", "donor", "enabled", "expected", "failed_donor", "heard_at", "is_ok", "name", "pending_since",
+        "alone", "chunks", "donor", "enabled", "expected", "failed_donor", "heard_at", "is_ok", "met", "name", "pending_since",
         "phase", "queue", "queued", "receiver", "registration", "wanted",
     )  # fmt: skip
 
@@ -63,6 +63,7 @@ class Capability:
         self.queued = 0
         self.wanted: set[int] = set()
         self.alone = False
+        self.met: set[int] = set()
 
     def to_ask(self) -> list[int]:
         """Nodes of which we want all that they have, or have not all yet."""
@@ -196,6 +197,7 @@ class Capabilities:
             "falling back to synced state",
         )  # fmt: skip
         one.phase, one.alone = Phase.IDLE, True
+        one.met.clear()
         self.become_ok(one)
 
     def become_ok(self, one: Capability) -> None:
@@ -332,7 +334,6 @@ class Capabilities:
                 message = next(donation.packets, None)
                 if message is None:
                     self.cluster.send(node, SyncEnd(one.name, donation.sent))
-                    node.donated.add(one.name)
                     log.info(MODULE, f"{one.name}: sent all ({donation.sent} chunks) to node [{node.node_id}]")
                     return False
                 donation.sent += len(message.chunks)
@@ -363,10 +364,10 @@ class Capabilities:
         """A node said what it can do."""
         for one in self.known.values():
             is_there = node.caps.get(one.name, False) and node.reachable
-            if one.alone and is_there and one.registration.donor_condition(self.cluster.own, node.info):
-                one.alone = False
-                if one.name not in node.donated:
-                    one.wanted.add(node.node_id)
+            fits = one.registration.donor_condition(self.cluster.own, node.info)
+            if one.alone and is_there and fits and node.is_ours and node.node_id not in one.met:
+                one.met.add(node.node_id)
+                one.wanted.add(node.node_id)
         self.seek_all(now)
 
     def seek_all(self, now: float) -> None:

@@ -46,6 +46,9 @@ class Follower:
     def greets(self, node: Node, now: float) -> None:
         """The link to a node is up: before our capabilities go there."""
 
+    def cut_off(self, node: Node, now: float) -> None:
+        """The link to a node is not up any more."""
+
     def rejoined(self, node: Node, heard_before: float, now: float) -> None:
         """A node that is up begins anew: it was gone faster than we could see."""
 
@@ -366,6 +369,7 @@ class Cluster:
         """The others hear that the link is gone."""
         if node.node_id not in self.topology.neighbours(self.own_id):
             return
+        self.follower.cut_off(node, now)
         self.topology.cut(self.own_id, node.node_id)
         self.topology.cut(node.node_id, self.own_id)
         if node.is_up:

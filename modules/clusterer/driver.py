@@ -177,7 +177,9 @@ class Driver:
         self.is_busy = True
         try:
             self.flush()
-            if writes or self.machine.events or self.machine.tags.changes:
+            machine = self.machine
+            if writes or machine.touched or machine.events or machine.tags.changes:
+                machine.touched = False
                 self.write()
             self.tell()
         finally:

@@ -14,7 +14,7 @@ from .capabilities import Capabilities
 from .cluster import MODULE, QUIET, Cluster, Follower
 from .hello import HELLO, Hello, decode
 from .mirror import CapabilityView, ClusterView, NodeView, TagView, View, shown
-from .node import Node, Outgoing, Settings
+from .node import SHORT, Node, Outgoing, Settings
 from .nodes import NodeInfo
 from .packets import (
     EXTRA,
@@ -87,12 +87,17 @@ class Member(Follower):
     def cluster_id(self) -> int:
         return self.cluster.cluster_id
 
-    def goes_on(self, old: ClusterView) -> None:
+    def goes_on(self, old: ClusterView, now: float) -> None:
         """Somebody did our work before us: what he still had to do is ours to do."""
         for one in old.nodes:
             node = self.cluster.nodes.get(one.node_id)
-            if node is not None and one.was_lost:
-                node.away_since = float("-inf")
+            if node is not None:
+                node.missed.update(one.missed)
+                node.inherited = one.reachable
+                if one.was_lost:
+                    node.away_since = float("-inf")
+                elif one.reachable:
+                    node.away_since = now
         for had in old.capabilities:
             if had.name in self.capabilities.known:
                 self.capabilities.known[had.name].wanted.update(had.wanted)
@@ -105,6 +110,9 @@ class Member(Follower):
 
     def greets(self, node: Node, now: float) -> None:
         """Say hello; it has to be there before anything that depends on it."""
+        if node.inherited and now - node.away_since >= SHORT:
+            node.missed.update(self.capabilities.known)
+        node.inherited = False
         capabilities = tuple(
             (one.name, max(one.receiver.versions), one.name in node.missed)
             for one in self.capabilities.known.values()
@@ -114,15 +122,23 @@ class Member(Follower):
         self.cluster.out.append(Outgoing(node.info, Hello(capabilities, tags).encode(trailer)))
         node.missed.clear()
 
+    def cut_off(self, node: Node, now: float) -> None:
+        """What we sent since it was last heard may be lost."""
+        self.doubt(node, node.link.last_heard)
+
     def rejoined(self, node: Node, heard_before: float, now: float) -> None:
-        """It was started anew, or its attendant was: what we sent since it was last heard may be lost."""
-        for name, at in node.sent_at.items():
-            if at >= heard_before - self.machine.settings.timing.ping_timeout:
-                node.missed.add(name)
+        """It was started anew, or its attendant was, between two pings."""
+        self.doubt(node, heard_before)
         self.greets(node, now)
+
+    def doubt(self, node: Node, heard: float) -> None:
+        """Count as missed whatever was sent to a node since then, or shortly before."""
+        since = heard - self.machine.settings.timing.ping_timeout
+        node.missed.update(name for name, at in node.sent_at.items() if at >= since)
 
     def greeted(self, node: Node, said: Hello, now: float) -> None:
         """A node of our own kind."""
+        node.is_ours = True
         for name, version, missed in said.capabilities:
             one = self.capabilities.known.get(name)
             if one is not None:
@@ -160,7 +176,7 @@ class Member(Follower):
                 shown(
                     node.info, link=node.link.shown, enabled=node.enabled, reachable=node.reachable,
                     was_lost=not node.reachable and node.away_since != float("inf"), next_hop=node.next_hop,
-                    sees=list(lists.get(node.node_id, ())),
+                    sees=list(lists.get(node.node_id, ())), missed=sorted(node.missed),
                     capabilities=[one.name for one in known if node.caps.get(one.name, False)],
                 )
             )  # fmt: skip
@@ -184,6 +200,7 @@ class Machine:
         self.out: list[Outgoing] = []
         self.events: list[Happened] = []
         self.tags = Tags()
+        self.touched = False  # somebody missed something, which the mirror has to tell a successor
         self.members: dict[int, Member] = {}
 
     # -- the table
@@ -207,7 +224,7 @@ class Machine:
                     tag.untold = set(member.cluster.nodes) if tag.active else set()
             for old in before.clusters if before is not None else ():
                 if old.cluster_id == cluster_id:
-                    member.goes_on(old)
+                    member.goes_on(old, now)
 
     def declare_tag(self, name: str, cluster_id: int, active: bool, since: float) -> None:
         """A tag of the script, or of a predecessor. Who is active tells every node as it comes up."""
@@ -316,7 +333,8 @@ class Machine:
         elif isinstance(message, MiCommand):
             self.events.append(Command(cluster_id, source, message.command, message.parameters))
         elif isinstance(message, TagActive):
-            self.tags.told(message.tag, cluster_id, source, now)
+            if node.reachable or not node.is_ours:  # an old one that was long on its way: the next hello settles it
+                self.tags.told(message.tag, cluster_id, source, now)
         elif isinstance(message, SyncRequest):
             member.capabilities.asked(node, message)
         elif isinstance(message, Sync):
@@ -379,6 +397,7 @@ class Machine:
         if len(self.out) < MOST_WAITING and member.cluster.dispatch(packet, trailer):
             node.sent_at[capability] = now
             return SENT
+        self.touched = self.touched or capability not in node.missed
         node.missed.add(capability)
         return DOWN
 

@@ -21,7 +21,7 @@ ACTIVE: Final = b"1"
 class NodeView(msgspec.Struct, frozen=True):
     """A node. link: Up, Probe or Down; capabilities: those that are OK there; sees: its neighbours.
 
-    was_lost: it could be reached once, and cannot now.
+    was_lost: it could be reached once, and cannot now; missed: capabilities of which it did not get a packet of ours.
     """
 
     node_id: int
@@ -42,6 +42,7 @@ class NodeView(msgspec.Struct, frozen=True):
     capabilities: list[str] = []
     was_lost: bool = False
     sees: list[int] = []
+    missed: list[str] = []
 
 
 class CapabilityView(msgspec.Struct, frozen=True):

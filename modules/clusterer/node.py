@@ -41,7 +41,7 @@ class Node:
     """Another node of a cluster."""
 
     __slots__ = (
-        "away_since", "caps", "caps_seen", "dialect", "donated", "enabled", "info", "knows", "link", "ls_seen",
+        "away_since", "caps", "caps_seen", "dialect", "enabled", "info", "inherited", "is_ours", "knows", "link", "ls_seen",
         "missed",
         "next_hop", "reachable", "sent_at", "top_seen", "versions", "was_lost",
     )  # fmt: skip
@@ -53,6 +53,8 @@ class Node:
         self.reachable = False
         self.next_hop = 0
         self.away_since = float("inf")  # when it was reachable last, if it is not now
+        self.is_ours = False  # it said hello
+        self.inherited = False  # a predecessor had it up; what it sent last is not known
         self.was_lost = False  # it was reachable, and then not for a while
         self.caps: dict[str, bool] = {}
         self.knows: frozenset[int] = frozenset()  # the nodes of its last list
@@ -60,7 +62,6 @@ class Node:
         self.versions: dict[str, int] = {}  # the newest it speaks, by capability
         self.missed: set[str] = set()  # capabilities of which it did not get a packet of ours
         self.sent_at: dict[str, float] = {}  # when a packet of a capability was sent to it last
-        self.donated: set[str] = set()  # and of which it got all that we have
         self.ls_seen, self.top_seen, self.caps_seen = Seen(), Seen(), Seen()
         if not self.enabled:
             self.link.shut()

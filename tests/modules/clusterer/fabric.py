@@ -85,6 +85,7 @@ class Fabric:
         self.next_tick: dict[int, float] = {}
         self.cuts: set[frozenset[int]] = set()
         self.frozen: set[int] = set()
+        self.delayed: list[tuple[int, Outgoing]] = []
         self.inboxes: dict[int, list[tuple[Packet, int, object]]] = {}
         self.wire: list[tuple[int, int, Packet]] = []
         self.condition = any_node
@@ -108,14 +109,19 @@ class Fabric:
 
     def kill(self, node_id: int) -> None:
         del self.machines[node_id]
+        self.delayed = [one for one in self.delayed if one[0] != node_id]
         self.inboxes.pop(node_id, None)
 
     def cut(self, one: int, other: int) -> None:
-        """Packets are lost from now on, without a word."""
+        """Packets do not get through from now on."""
         self.cuts.add(frozenset((one, other)))
 
     def mend(self, one: int, other: int) -> None:
+        """What was sent meanwhile arrives after all, if its sender still lives: connections are patient."""
         self.cuts.discard(frozenset((one, other)))
+        delayed, self.delayed = self.delayed, []
+        for source, waiting in delayed:
+            self.carry(source, waiting)
 
     # -- time
 
@@ -158,6 +164,7 @@ class Fabric:
         to = int(str(one.connection)) if one.to is None else one.to.node_id
         packet = packet_of(one.packet.encode())
         if frozenset((source, to)) in self.cuts:
+            self.delayed.append((source, one))
             return
         if to not in self.machines:
             self.machines[source].failed(one, self.now)

@@ -56,7 +56,7 @@ def test_the_second_node_gets_all_that_the_seed_has_once() -> None:
     assert fabric.stores[2].records == fabric.stores[1].records
     assert fabric.synced(2) and fabric.stores[2].times(Event.SYNC_DONE) == 1
     fabric.run(30)
-    assert (requests(fabric, 2), requests(fabric, 1)) == (1, 0)
+    assert (requests(fabric, 2), requests(fabric, 1)) == (1, 1)  # the seed was alone: node 2 may have kept more
 
 
 def test_both_seeds_started_alone_have_what_either_had() -> None:
