@@ -23,8 +23,8 @@ from pymongo.errors import AutoReconnect, ConnectionFailure, OperationFailure, P
 
 from pysips.core.cachedb import CacheError
 from pysips.core.cachedb_remote import RemoteCache
+from pysips.core.exports import Value
 from pysips.core.log import log
-from pysips.script.values import Value
 
 VALUE: Final = "opensips"
 COUNTER: Final = "opensips_counter"

@@ -2,7 +2,8 @@
 
 Facts:
 - an operation ends when its limit is over, whatever the driver makes of being cancelled;
-- after one that could not reach the server, or was too slow, all others fail at once until a probe is answered;
+- after one that could not reach the server, or was too slow, all others fail at once until a probe is answered; where
+  others were answered meanwhile the server is busy, and not away;
 - probes come by themselves, one at a time, and with the first answer `when_back` is told.
 """
 
@@ -53,6 +54,7 @@ class RemoteCache(CacheDb):
         self.probe = Probe(self)
         self.probing = False
         self.stopped = False
+        self.answered = 0.0  # when it last answered
 
     @property
     def is_up(self) -> bool:
@@ -92,11 +94,12 @@ class RemoteCache(CacheDb):
         try:
             answer: Answer = await self.services.offload.spawn(self.limited(work, patience))
         except CacheError as problem:
-            if problem.is_down:
+            if problem.is_down and self.answered <= began:
                 self.failed(problem)
             raise
         finally:
             self.meter.ended(began)
+        self.answered = self.services.clock.now()
         return answer
 
     async def limited(self, work: Callable[[], Coroutine[Any, Any, Answer]], patience: float = 1.0) -> Answer:
