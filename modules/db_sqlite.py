@@ -93,6 +93,8 @@ class DbSqlite(Module, SqlServer):
 
     @modparam("load_extension", help="A library to load, with its entry point behind a semicolon; many times.")
     def add_extension(self, value: str) -> None:
+        if not hasattr(sqlite3.Connection, "enable_load_extension"):
+            raise ValueError("the sqlite3 of this Python was built without extensions")
         path, _, entry = value.partition(";")
         if not path.strip():
             raise ValueError("path or path;entry_point")
