@@ -17,8 +17,8 @@ from setuptools import Extension, setup
 HOT = """
 sip/grammar sip/headers sip/text sip/timing sip/scan sip/uri sip/via sip/address sip/message sip/edits sip/build
 sip/transaction sip/limits sip/proven sip/valid_values sip/validate sip/rewrite
-core/flags core/services core/changes core/stats core/hooks core/branches core/context core/answer core/waiting core/forward
-core/receive
+core/flags core/services core/changes core/stats core/hooks core/branches core/context core/answer core/waiting
+core/forward core/receive
 runtime/wheel runtime/tables
 net/udp net/network
 modules/rr/record modules/rr/loose

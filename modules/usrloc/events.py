@@ -3,7 +3,7 @@
 from typing import final
 
 from pysips.core.events import Event
-from pysips.script.values import Value
+from pysips.core.exports import Value
 
 from .contacts import INSERTED, UPDATED, Domain, Follower
 from .records import Contact

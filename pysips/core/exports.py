@@ -200,9 +200,7 @@ def function(
     waiting: the `async` method that takes its place where `Module.waits(name)` says so, by the script's parameters:
     routes that call a function that waits are coroutines, which others need not pay for.
     """
-    return _mark(
-        "function", name=name, routes=routes, route_argument=route_argument, minimum=minimum, waiting=waiting
-    )
+    return _mark("function", name=name, routes=routes, route_argument=route_argument, minimum=minimum, waiting=waiting)
 
 
 def variable(name: str, *, inner: str = "no", write: str = "") -> Callable[[Method], Method]:
