@@ -10,21 +10,24 @@ from typing import Final
 from pysips.core.cachedb import CacheDb, CacheModule, Meter
 from pysips.core.cachedb_url import CacheUrl
 from pysips.core.context import Context
-from pysips.core.exports import Json, MiError, counter, function, mi, modparam, param, timer
+from pysips.core.exports import Json, MiError, counter, function, mi, modparam, param, timer, wants
 from pysips.core.log import log
 from pysips.core.services import TablesFull
 from pysips.core.stats import Counter
 from pysips.errors import ModuleError
 
+from ..clusterer.api import Cluster
 from . import snapshot, walks
 from .collections import DEFAULT, read_collections
+from .packets import CAPABILITY
+from .replication import Outbox, Replica
 from .store import LocalCache
 
 ATTENDANT: Final = -1
 SAVE_SECONDS: Final = 5
 COMPLAINTS: Final = 60.0  # seconds between two lines about the same failure
 INVALID: Final = -32602
-LATER: Final = "collections cannot be replicated in a cluster yet"
+SEND_SECONDS: Final = 0.1
 
 
 class CachedbLocal(CacheModule):
@@ -34,12 +37,15 @@ class CachedbLocal(CacheModule):
     cluster_persistency: str = param("sync-from-cluster", help="sync-from-cluster or none.")
     enable_restart_persistency: int = param(0, low=0, high=1, help="Keep collections in a file for the next start.")
     changes: Counter = counter("changes")
+    clusterer: "Cluster | None" = wants("clusterer")
 
     def __init__(self) -> None:
         super().__init__()
         self.collections: dict[str, bool] = {DEFAULT: False}
         self.saved = 0
         self.path = Path()
+        self.replica: Replica | None = None
+        self.pace = 0.0  # seconds between two looks at what is to be sent; 0: nothing is
 
     @modparam("cache_collections", help="name[/r][=size];…: collections beside `default`.")
     def add_collections(self, value: str) -> None:
@@ -48,14 +54,25 @@ class CachedbLocal(CacheModule):
     def configure(self) -> None:
         if self.cluster_persistency not in ("sync-from-cluster", "none"):
             raise ModuleError(f'cluster_persistency is sync-from-cluster or none, not "{self.cluster_persistency}"')
-        if self.cluster_id:
-            raise ModuleError(f"cluster_id: {LATER}")
-        for name in (name for name, replicated in self.collections.items() if replicated):
-            log.warn("cachedb_local", f"collection {name} has /r, but there is no cluster_id: it is not replicated")
+        self.replicate()
         super().configure()
         self.program.caches.name("local://")
         file = self.program.config.globals["restart_persistency_cache_file"]
         self.path = Path(f"{file}.cachedb_local").absolute()
+
+    def replicate(self) -> None:
+        """Take part in the cluster with the collections that have `/r`. Raises ModuleError."""
+        replicated = frozenset(name for name, wanted in self.collections.items() if wanted)
+        if not self.cluster_id:
+            for name in sorted(replicated):
+                log.warn("cachedb_local", f"collection {name} has /r, but there is no cluster_id: it is not replicated")
+            return
+        if self.clusterer is None:
+            raise ModuleError('cluster_id needs module "clusterer": loadmodule "clusterer.so"')
+        self.replica = Replica(self.services, replicated, self.clusterer, self.cluster_id, self.changes.inc)
+        startup_sync = self.cluster_persistency == "sync-from-cluster"
+        self.clusterer.register(self.cluster_id, CAPABILITY, self.replica, startup_sync)
+        self.pace = SEND_SECONDS
 
     def connect(self, url: CacheUrl) -> CacheDb:
         """The collection that the URL names as its database."""
@@ -65,7 +82,8 @@ class CachedbLocal(CacheModule):
         if collection not in self.collections:
             raise ModuleError(f'{url.shown}: there is no collection "{collection}": cache_collections names them')
         meter = Meter(self.program.caches, url, self.exec_threshold)
-        return LocalCache(url, self.services, collection, meter, self.changes.inc)
+        outbox = Outbox() if self.cluster_id and self.collections[collection] else None
+        return LocalCache(url, self.services, collection, meter, self.changes.inc, outbox)
 
     async def start(self) -> None:
         """Raises ModuleError if the file is not read in time."""
@@ -89,6 +107,12 @@ class CachedbLocal(CacheModule):
             await walks.sweep(self.services)
         except TablesFull:
             log.error("cachedb_local", "what has expired could not be removed: the tables are full")
+
+    @timer("pace")
+    def send(self) -> None:
+        """Tell other nodes what has changed."""
+        if self.replica is not None:
+            self.replica.send()
 
     @timer(SAVE_SECONDS)
     async def save(self) -> None:

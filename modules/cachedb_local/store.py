@@ -8,13 +8,16 @@ Facts:
 
 import re
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
 from pysips.core.cachedb import CacheDb, CacheError, Meter
 from pysips.core.cachedb_url import CacheUrl
-from pysips.core.services import Services, Tables
+from pysips.core.services import Services, Tables, Transaction
+
+if TYPE_CHECKING:
+    from .replication import Outbox
 
 KIND: Final = b"V"  # the kind of these records in the shared table
 MARK: Final = b"\0read"  # among them, whether the file was read; no collection's name is empty
@@ -62,16 +65,18 @@ def integer(value: bytes) -> int | None:
 
 
 class LocalCache(CacheDb):
-    """One collection. changed: called after each change."""
+    """One collection. changed: called after each change; outbox: where those are noted that other nodes are told of."""
 
     def __init__(
-        self, url: CacheUrl, services: Services, collection: str, meter: Meter, changed: Callable[[], object]
-    ) -> None:
+        self, url: CacheUrl, services: Services, collection: str, meter: Meter, changed: Callable[[], object],
+        outbox: "Outbox | None" = None,
+    ) -> None:  # fmt: skip
         super().__init__(url)
         self.services = services
         self.collection = collection
         self.meter = meter
         self.changed = changed
+        self.outbox = outbox
 
     @property
     def tables(self) -> Tables:
@@ -111,28 +116,41 @@ class LocalCache(CacheDb):
 
     def put(self, key: bytes, value: bytes, expires: int) -> None:
         entry = Entry(self.collection, key, value, self.until(expires))
-        self.tables.put(KIND, placed(self.collection, key), encode(entry))
-        self.changed()
+        transaction = self.tables.begin()
+        transaction.put(KIND, placed(self.collection, key), encode(entry))
+        self.commit(transaction, key, True, expires)
 
     def get(self, key: bytes) -> Entry | None:
         return self.valid(self.tables.get(KIND, placed(self.collection, key)))
 
     def delete(self, key: bytes) -> None:
-        self.tables.delete(KIND, placed(self.collection, key))
+        transaction = self.tables.begin()
+        transaction.delete(KIND, placed(self.collection, key))
+        self.commit(transaction, key, False)
+
+    def commit(self, transaction: Transaction, key: bytes, kept: bool, expires: int = 0) -> None:
+        """The end of a change that other nodes are told of."""
+        if self.outbox is not None:
+            self.outbox.write(transaction, self.collection, key, kept, expires)
+        transaction.commit()
         self.changed()
 
     def reckon(self, key: bytes, number: int, expires: int) -> int:
         place = placed(self.collection, key)
         transaction = self.tables.begin()
-        entry = self.valid(transaction.get(KIND, place)) or Entry(self.collection, key, b"0", self.until(expires))
+        found = self.valid(transaction.get(KIND, place))
+        entry = found or Entry(self.collection, key, b"0", self.until(expires))
         old = integer(entry.value)
         if old is None or not LOWEST <= old + number <= HIGHEST:
             transaction.abort()
             raise CacheError("a counter of " + ("no integer" if old is None else "more than 32 bits"))
         entry.value = str(old + number).encode()
         transaction.put(KIND, place, encode(entry))
-        transaction.commit()
-        self.changed()
+        if found is None:
+            self.commit(transaction, key, True, expires)
+        else:
+            transaction.commit()
+            self.changed()
         return old + number
 
     def valid(self, raw: bytes | None) -> Entry | None:
