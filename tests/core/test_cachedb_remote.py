@@ -97,7 +97,7 @@ async def test_a_server_that_is_away_is_asked_no_more_until_a_probe_is_answered(
     for _ in range(3):
         clock.advance(1.0)
         await settled()
-    assert not store.is_up and not back
+    assert back == []
     store.away = None
     clock.advance(1.5)
     await settled()

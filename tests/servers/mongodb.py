@@ -1,10 +1,13 @@
 """A server of MongoDB's protocol: mongo-java-server with its H2 file, which is written about once a second."""
 
+import contextlib
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from tests.live import until
 
 from .jars import jars
 from .program import Program
@@ -29,6 +32,18 @@ class MongoDb(Program):
         where = [self.host, str(self.port), str(self.folder / "data")]
         return ["java", *quickly, "-cp", f"{self.jars}:{self.jars}/*", "Mongo", *where]
 
+    def run(self) -> None:
+        """Start, and let the client notice that connections of an earlier life are gone."""
+        super().run()
+        until(self.client_is_back, self.patience, "an answer of MongoDB")
+
+    def client_is_back(self) -> bool:
+        from pymongo.errors import AutoReconnect
+
+        with contextlib.suppress(AutoReconnect):
+            return bool(self.client.admin.command("ping")["ok"])
+        return False
+
     def url(self, place: str, options: str = "", group: str = "") -> str:
         """`place` is database.collection."""
         name = f"mongodb:{group}" if group else "mongodb"
@@ -47,8 +62,6 @@ def mongodb() -> Iterator[MongoDb]:
 
 
 @pytest.fixture
-def database(mongodb: MongoDb) -> Iterator[str]:
+def database(mongodb: MongoDb) -> str:
     """The name of a database of this test's own."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    yield name
-    mongodb.client.drop_database(name)
+    return f"test_{uuid.uuid4().hex[:12]}"
