@@ -94,10 +94,12 @@ class Fetcher:
             return
         contacts = []
         more = None
-        for row in found:
+        for row in [self.rows.by_field(one) for one in found]:
             try:
-                contact, store = self.rows.contact(self.rows.by_field(row))
+                contact, store = self.rows.contact(row)
             except (ValueError, OverflowError):
+                continue
+            if not self.rows.is_of(row, aor):
                 continue
             contacts.append(contact)
             more = more or store

@@ -87,6 +87,10 @@ class Rows:
 
     # -- back
 
+    def is_of(self, row: Mapping[str, Value], aor: str) -> bool:
+        """Whether a row is that AoR's: for many a database "Alice" and "alice" are the same, for us they are not."""
+        return self.aor(row) == clean(aor)
+
     def aor(self, row: Mapping[str, Value]) -> str:
         """Whose a row is."""
         user, domain = text(row["user"]), text(row["domain"]) if self.use_domain else ""

@@ -17,9 +17,9 @@ from pysips.core.log import log
 from pysips.core.sqldb import Database, Delete, Operation, SqlError, Upsert
 
 from .contacts import Location
-from .lines import DELETED, LOADED, PEER, AorChange, change_of
+from .lines import DELETED, LOADED, PEER, AorChange, change_of, parsed
 from .records import MEMORY_ONLY, Record
-from .rows import Rows
+from .rows import Rows, whole
 
 NAME: Final = "usrloc-sql"
 MOST: Final = 200  # AoRs in one transaction
@@ -46,8 +46,12 @@ class SqlWriter(ChangeFollower):
         """Write the lines; raises NotNow while the database is away."""
         if not self.ready:
             raise NotNow
-        works = [self.operations(change_of(one)) for one in changes]
+        works: list[list[Operation]] = []
         try:
+            for line in changes:
+                change = change_of(line)
+                ids = await self.ids_of(change) if change.dirty else []
+                works.append(self.operations(change, ids))
             await self.write([one for work in works for one in work])
         except SqlError as problem:
             if problem.is_down:
@@ -73,14 +77,24 @@ class SqlWriter(ChangeFollower):
 
     # -- what is to be written
 
-    def operations(self, change: AorChange) -> list[Operation]:
-        """What a line means for the table's rows."""
-        record = self.location.read(self.location.domain(change.table), change.aor)
-        if change.dirty:
-            return self.anew(change, record)
-        gone = [
-            id for id, (what, why) in change.entries.items() if what == DELETED and not self.is_skipped(why)
+    async def ids_of(self, change: AorChange) -> list[int]:
+        """The ids of all rows of an AoR. Raises SqlError."""
+        owner = self.rows.owner(change.aor)
+        where = [(column, "=", value) for column, value in owner.items()]
+        fields = [field for field in ("user", "domain") if self.rows.columns[field] in owner]
+        found = await self.database.select(change.table, [self.rows.id, *owner], where)
+        return [
+            whole(row[0]) for row in found if self.rows.is_of(dict(zip(fields, row[1:], strict=True)), change.aor)
         ]  # fmt: skip
+
+    def operations(self, change: AorChange, ids: list[int]) -> list[Operation]:
+        """What a line means for the table's rows. ids: of those that a dirty AoR has."""
+        record = self.location.read(self.location.domain(change.table), change.aor)
+        here = set() if record is None else {contact.id for contact in record.contacts}
+        gone = [id for id in ids if id not in here]
+        for id, (what, why) in change.entries.items():
+            if what == DELETED and not self.is_skipped(why) and id not in gone:
+                gone.append(id)
         made: list[Operation] = []
         for at in range(0, len(gone), self.most_ids):
             made.append(Delete(change.table, [(self.rows.id, "in", gone[at : at + self.most_ids])]))
@@ -99,12 +113,6 @@ class SqlWriter(ChangeFollower):
                 made.append(Upsert(change.table, {self.rows.id: contact.id}, row))
         return made
 
-    def anew(self, change: AorChange, record: Record | None) -> list[Operation]:
-        """All rows of an AoR are taken out, and those of its contacts put in."""
-        owner = [(column, "=", value) for column, value in self.rows.owner(change.aor).items()]
-        made: list[Operation] = [Delete(change.table, owner)]
-        return made if record is None else made + self.written(change, record)
-
     def is_skipped(self, why: int) -> bool:
         """Whether nobody but those whose changes are not ours to write had a part in it."""
         return why & ~self.skipped == 0
@@ -119,7 +127,8 @@ def mark_dirty(location: Location, table: str, aors: list[str]) -> None:
     try:
         for aor in aors:
             key = domain.prefix + aor.encode("utf-8", "surrogateescape")
-            line = AorChange(True)
+            old = location.log.pending(transaction, key)
+            line = AorChange(True) if old is None else parsed(old)
             line.dirty = True
             location.written = location.log.note(transaction, key, line.value())
         transaction.commit()

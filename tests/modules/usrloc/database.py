@@ -17,7 +17,9 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 class FakeDatabase(Database):
-    """tables: rows by table; batches: how many transactions there were; refused: ids of rows that it does not take."""
+    """tables: rows by table; batches: how many transactions there were; refused: ids of rows that it does not take;
+    caseless: capital and small letters are the same.
+    """
 
     def __init__(self) -> None:
         self.tables: dict[str, list[dict[str, Any]]] = {"location": []}
@@ -27,6 +29,7 @@ class FakeDatabase(Database):
         self.batches = 0
         self.statements = 0
         self.away = False
+        self.caseless = False
         self.refused: set[int] = set()
 
     @property
@@ -39,8 +42,13 @@ class FakeDatabase(Database):
 
     def rows(self, table: str, where: Where = ()) -> list[dict[str, Any]]:
         return [
-            row for row in self.tables[table] if all(OPERATORS[how](row[column], value) for column, how, value in where)
+            row
+            for row in self.tables[table]
+            if all(OPERATORS[how](self.seen(row[column]), self.seen(value)) for column, how, value in where)
         ]
+
+    def seen(self, value: Any) -> Any:
+        return value.lower() if self.caseless and isinstance(value, str) else value
 
     async def select(
         self, table: str, columns: Sequence[str], where: Where = (), order: str = "", most: int = 0

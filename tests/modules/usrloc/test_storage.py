@@ -10,7 +10,7 @@ from pysips.modules.usrloc.lines import EXPIRED, LOADED, PEER
 from pysips.modules.usrloc.loading import Gate, WrongTable
 from pysips.modules.usrloc.modes import Mode
 from pysips.modules.usrloc.records import MEMORY_ONLY
-from pysips.modules.usrloc.storage import FEWEST, MOST
+from pysips.modules.usrloc.storage import FEWEST, MOST, mark_dirty
 
 from .database import FakeDatabase
 from .rig import BACK, ONLY, THROUGH, Rig
@@ -321,6 +321,21 @@ def test_a_stale_copy_that_expires_does_not_delete_a_live_row() -> None:
     other.clock.advance(600)
     other.done(other.kept.second())
     assert other.stored() == [], "its time is over"
+
+
+def test_for_many_databases_alice_is_alice_in_capitals() -> None:
+    rig = Rig(ONLY).start()
+    rig.database.caseless = True
+    for aor, uri in (("alice@h", "sip:a@1"), ("ALICE@h", "sip:A@2")):
+        rig.insert(aor, rig.contact(uri))
+    rig.clock.advance(1)
+    fetcher = rig.kept.fetcher
+    assert fetcher is not None
+    rig.done(fetcher.fetch(rig.domain, "ALICE@h"))
+    assert [contact.uri for contact in rig.contacts("ALICE@h")] == ["sip:A@2"]
+    mark_dirty(rig.location, "location", ["alice@h"])
+    rig.clock.advance(1)
+    assert sorted(rig.stored()) == ["sip:A@2", "sip:a@1"]
 
 
 def test_one_worker_at_a_time_changes_an_aor() -> None:
