@@ -21,6 +21,7 @@ from pysips.core.log import log
 
 from .api import Event, Registration
 from .cluster import MODULE, QUIET, Cluster
+from .mirror import CapabilityView
 from .node import Node
 from .packets import V2_4, BadPacket, Packet, Reader, Sync, SyncEnd, SyncRequest, Trailer, packed_chunks
 
@@ -39,7 +40,10 @@ class Phase(Enum):
 
 @final
 class Capability:
-    """One capability of ours. wanted: nodes to be asked for all that they have, as soon as they are OK."""
+    """One capability of ours. wanted: nodes to be asked for all that they have, as soon as they are OK.
+
+    alone: we became OK without a donor; met: nodes that we have asked since then.
+    """
 
     __slots__ = (
         "alone", "chunks", "donor", "enabled", "expected", "failed_donor", "heard_at", "is_ok", "met", "name", "pending_since",
@@ -65,10 +69,11 @@ class Capability:
         self.alone = False
         self.met: set[int] = set()
 
-    def to_ask(self) -> list[int]:
-        """Nodes of which we want all that they have, or have not all yet."""
-        under_way = {self.donor} if self.is_ok and self.phase in (Phase.ASKED, Phase.RECEIVING) else set()
-        return sorted(self.wanted | under_way)
+    def view(self) -> CapabilityView:
+        """For everybody, and for a successor: a sync that is under way is his to begin again."""
+        asked = {self.donor} if self.is_ok and self.phase in (Phase.ASKED, Phase.RECEIVING) else set()
+        is_ok = self.is_ok and self.enabled
+        return CapabilityView(self.name, is_ok, self.enabled, sorted(self.wanted | asked), self.alone, sorted(self.met))
 
     def version_for(self, node: Node) -> int:
         """The version in which a node is spoken to: what it speaks, as far as that is known."""

@@ -2,6 +2,7 @@
 
 It has a capability of its own, so a node of OpenSIPS drops it without a word. It says, before anything else:
 - the newest version of each capability's packets that we read, so that peers of one kind use it;
+- when our server was started: one that is new has what it kept over its end, and is asked for it;
 - in which capabilities we had a packet for the other that did not get there: it should ask for a sync;
 - since when our sharing tags are active: of two nodes that both have one, the later one keeps it.
 """
@@ -20,14 +21,19 @@ MILLI: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """capabilities: (name, newest version, whether the other missed something); tags: (name, unix seconds)."""
+    """life: unix seconds of the server's start, whoever its attendant is now.
 
+    capabilities: (name, newest version, whether the other missed something); tags: (name, unix seconds).
+    """
+
+    life: int
     capabilities: tuple[tuple[str, int, bool], ...]
     tags: tuple[tuple[str, float], ...]
 
     def encode(self, trailer: Trailer) -> Packet:
         """Raises BadPacket."""
         to = Writer()
+        to.long(self.life)
         to.number(len(self.capabilities))
         for name, version, missed in self.capabilities:
             to.text(name)
@@ -43,6 +49,7 @@ class Hello:
 def decode(packet: Packet) -> Hello:
     """Raises BadPacket. What a later version adds at the end is left unread."""
     of = Reader(packet.split()[0])
+    life = of.long()
     capabilities = tuple([(of.text(), of.number(), of.flag()) for _ in range(of.count(MOST, 10))])
     tags = tuple([(of.text(), of.long() / MILLI) for _ in range(of.count(MOST, 12))])
-    return Hello(capabilities, tags)
+    return Hello(life, capabilities, tags)

@@ -13,7 +13,7 @@ from .api import DOWN, FAILED, SELF_DISABLED, SENT, Body, Condition, Registratio
 from .capabilities import Capabilities
 from .cluster import MODULE, QUIET, Cluster, Follower
 from .hello import HELLO, Hello, decode
-from .mirror import CapabilityView, ClusterView, NodeView, TagView, View, shown
+from .mirror import ClusterView, NodeView, TagView, View, shown
 from .node import SHORT, Node, Outgoing, Settings
 from .nodes import NodeInfo
 from .packets import (
@@ -93,14 +93,17 @@ class Member(Follower):
             node = self.cluster.nodes.get(one.node_id)
             if node is not None:
                 node.missed.update(one.missed)
+                node.life = one.life
                 node.inherited = one.reachable
                 if one.was_lost:
                     node.away_since = float("-inf")
                 elif one.reachable:
                     node.away_since = now
         for had in old.capabilities:
-            if had.name in self.capabilities.known:
-                self.capabilities.known[had.name].wanted.update(had.wanted)
+            mine = self.capabilities.known.get(had.name)
+            if mine is not None:
+                mine.wanted.update(had.wanted)
+                mine.alone, mine.met = had.alone, set(had.met)
 
     def own_capabilities(self) -> tuple[tuple[str, bool], ...]:
         return self.capabilities.listed()
@@ -119,12 +122,14 @@ class Member(Follower):
         )  # fmt: skip
         tags = tuple((one.name, one.since) for one in self.machine.tags.of_cluster(self.cluster_id) if one.active)
         trailer = Trailer(self.cluster_id, self.cluster.own_id, node.node_id)
-        self.cluster.out.append(Outgoing(node.info, Hello(capabilities, tags).encode(trailer)))
+        self.cluster.out.append(Outgoing(node.info, Hello(self.machine.life, capabilities, tags).encode(trailer)))
         node.missed.clear()
 
     def cut_off(self, node: Node, now: float) -> None:
-        """What we sent since it was last heard may be lost."""
-        self.doubt(node, node.link.last_heard)
+        """What we sent since it was last heard may be lost, also what it should have passed on."""
+        for one in self.cluster.nodes.values():
+            if node.node_id in (one.node_id, one.next_hop):
+                self.doubt(one, node.link.last_heard)
 
     def rejoined(self, node: Node, heard_before: float, now: float) -> None:
         """It was started anew, or its attendant was, between two pings."""
@@ -139,11 +144,12 @@ class Member(Follower):
     def greeted(self, node: Node, said: Hello, now: float) -> None:
         """A node of our own kind."""
         node.is_ours = True
+        began_anew, node.life = node.life not in (0, said.life), said.life
         for name, version, missed in said.capabilities:
             one = self.capabilities.known.get(name)
             if one is not None:
                 node.versions[name] = version
-                if missed:
+                if missed or (began_anew and one.registration.startup_sync):
                     one.wanted.add(node.node_id)
         for tag, since in said.tags:
             self.machine.tags.claimed(tag, self.cluster_id, node.node_id, self.cluster.own_id, since, now)
@@ -177,10 +183,11 @@ class Member(Follower):
                     node.info, link=node.link.shown, enabled=node.enabled, reachable=node.reachable,
                     was_lost=not node.reachable and node.away_since != float("inf"), next_hop=node.next_hop,
                     sees=list(lists.get(node.node_id, ())), missed=sorted(node.missed),
+                    life=node.life,
                     capabilities=[one.name for one in known if node.caps.get(one.name, False)],
                 )
             )  # fmt: skip
-        capabilities = [CapabilityView(one.name, one.is_ok and one.enabled, one.enabled, one.to_ask()) for one in known]
+        capabilities = [one.view() for one in known]
         return ClusterView(self.cluster_id, own, nodes, capabilities)
 
 
@@ -195,6 +202,7 @@ class Machine:
         self.own_id = own_id
         self.settings = settings
         self.born = born
+        self.life = born  # of the server: the first attendant's
         self.registrations = registrations
         self.has_room = has_room
         self.out: list[Outgoing] = []
@@ -209,6 +217,8 @@ class Machine:
         """The node table: itself first in each cluster. before: what a predecessor knew, at the first call."""
         for cluster_id in [one for one in self.members if one not in clusters]:
             self.members.pop(cluster_id).cluster.allow_self(False, now)
+        if before is not None and before.life:
+            self.life = before.life
         synced = {}
         for old in before.clusters if before is not None else ():
             synced[old.cluster_id] = frozenset(one.name for one in old.capabilities if one.is_ok)
@@ -475,7 +485,7 @@ class Machine:
 
     def view(self) -> View:
         tags = [TagView(one.name, one.cluster_id, one.active, one.since) for one in self.tags.known.values()]
-        return View(self.born, [one.view() for one in self.members.values()], tags)
+        return View(self.born, self.life, [one.view() for one in self.members.values()], tags)
 
     def tag_of(self, name: str, cluster_id: int) -> Tag | None:
         return self.tags.get(name, cluster_id)

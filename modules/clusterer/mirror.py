@@ -43,15 +43,18 @@ class NodeView(msgspec.Struct, frozen=True):
     was_lost: bool = False
     sees: list[int] = []
     missed: list[str] = []
+    life: int = 0
 
 
 class CapabilityView(msgspec.Struct, frozen=True):
-    """A capability of ours. wanted: nodes that are to be asked for all that they have."""
+    """A capability of ours. wanted: nodes that are to be asked for all that they have; alone, met: see Capability."""
 
     name: str
     is_ok: bool
     enabled: bool
     wanted: list[int] = []
+    alone: bool = False
+    met: list[int] = []
 
 
 class ClusterView(msgspec.Struct, frozen=True):
@@ -73,9 +76,10 @@ class TagView(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct, frozen=True):
-    """All of it. born: unix seconds of the attendant's start."""
+    """All of it. born: unix seconds of the attendant's start; life: of the server's."""
 
     born: int = 0
+    life: int = 0
     clusters: list[ClusterView] = []
     tags: list[TagView] = []
 

@@ -41,7 +41,7 @@ class Node:
     """Another node of a cluster."""
 
     __slots__ = (
-        "away_since", "caps", "caps_seen", "dialect", "enabled", "info", "inherited", "is_ours", "knows", "link", "ls_seen",
+        "away_since", "caps", "caps_seen", "dialect", "enabled", "info", "inherited", "is_ours", "knows", "life", "link", "ls_seen",
         "missed",
         "next_hop", "reachable", "sent_at", "top_seen", "versions", "was_lost",
     )  # fmt: skip
@@ -53,6 +53,7 @@ class Node:
         self.reachable = False
         self.next_hop = 0
         self.away_since = float("inf")  # when it was reachable last, if it is not now
+        self.life = 0  # unix seconds of its server's start, as it said
         self.is_ours = False  # it said hello
         self.inherited = False  # a predecessor had it up; what it sent last is not known
         self.was_lost = False  # it was reachable, and then not for a while
