@@ -62,12 +62,15 @@ class NatHelper(Pinging):
 
     @modparam("oldip_skip", help='"c", "o": no line with the old address for these.')
     def skip(self, value: str) -> None:
-        if value not in ("c", "o"):
-            raise ValueError(f'"{value}" is neither "c" nor "o"')
+        if not set(value) <= set("co "):
+            raise ValueError(f'"{value}" is neither "c" nor "o" nor both')
         self.skipped += value
 
     def configure(self) -> None:
         self.configure_pings()
+        self.nortpproxy_str = self.nortpproxy_str.rstrip("\r\n")
+        if not is_one_line(self.nortpproxy_str):
+            raise ModuleError("nortpproxy_str is more than one line")
         self.received = avp_name(self.received_avp) if self.received_avp else None
         if self.received_avp and self.received is None:
             raise ModuleError(f'received_avp: "{self.received_avp}" is no AVP: $avp(name)')

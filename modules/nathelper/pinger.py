@@ -69,6 +69,7 @@ class Pinger(Taker):
         self.walk = Walk(services.tables, settings.interval)
         self.waiting = Waiting(settings.threshold)
         self.counted = settings.measured | settings.removed
+        self.only_ours = usrloc.mode.is_sql_only  # other servers' contacts are in the database, too: theirs to ping
         self.next_look = 0.0
         self.is_ours = False
         self.records = 0
@@ -118,6 +119,8 @@ class Pinger(Taker):
             return
         for contact in record.contacts:
             if not contact.is_valid(at) or contact.cflags & needed != needed or not self.duty.owns(contact):
+                continue
+            if self.only_ours and contact.socket and self.location.socket(contact.socket) is None:
                 continue
             where = first_uri(contact.path) if contact.path else contact.received or contact.uri
             ours = self.is_our_share(contact.id)

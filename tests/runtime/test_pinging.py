@@ -1,5 +1,6 @@
 """Pings of a real server with two workers: who hears them, from where, and what a silent phone comes to."""
 
+import os
 import re
 import socket
 import time
@@ -50,7 +51,8 @@ class Phone:
         self.socket.bind(("127.0.0.1", 0))
         self.socket.connect(("127.0.0.1", port))
         self.socket.settimeout(0.05)
-        me = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        self.port = self.socket.getsockname()[1]
+        me = f"127.0.0.1:{self.port}"
         contact = f"<sip:{user}@{me}{';transport=tcp' if tcp else ''}>"
         said = (
             f"REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/{'TCP' if tcp else 'UDP'} {me};branch=z9hG4bK{user}\r\n"
@@ -119,6 +121,23 @@ def test_each_phone_hears_from_exactly_one_worker(pinging: Running, phones: list
     ping = heard[4][0].decode()
     assert header(ping, "Via").startswith(f"SIP/2.0/UDP 127.0.0.1:{pinging.port};branch=z9hG4bK")
     assert "error" not in pinging.said().lower()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="raw sockets need root")
+def test_pings_that_say_they_come_from_elsewhere(
+    server: Callable[..., Running], phones: list[Phone], tmp_path: Path
+) -> None:
+    more = MODULES.format(folder=tmp_path) + 'modparam("nathelper", "natping_socket", "127.0.0.9:9999")\n'
+    running = server(more, main=MAIN)
+    phones.append(Phone("plain1", running.port))
+    phones[0].socket.close()
+    heard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    heard.bind(("127.0.0.1", phones[0].port))
+    heard.settimeout(5)
+    try:
+        assert heard.recvfrom(100) == (EMPTY, ("127.0.0.9", 9999))
+    finally:
+        heard.close()
 
 
 def test_a_silent_phone_goes_and_one_that_answers_stays(pinging: Running, phones: list[Phone], tmp_path: Path) -> None:

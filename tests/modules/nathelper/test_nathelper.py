@@ -147,14 +147,25 @@ def test_the_source_is_written_into_contacts() -> None:
 @pytest.mark.parametrize(
     "top",
     ['modparam("nathelper", "natping_interval", 30)', 'modparam("nathelper", "received_avp", "$var(x)")',
-     'modparam("nathelper", "oldip_skip", "x")'],
+     'modparam("nathelper", "oldip_skip", "x")', 'modparam("nathelper", "nortpproxy_str", "a=x\\na=y")'],
 )  # fmt: skip
-def test_what_is_not_here_is_said_at_load(top: str) -> None:
+def test_what_cannot_be_is_said_at_load(top: str) -> None:
     with pytest.raises(ConfigError):
         once("exit;", modules="nathelper", top=top)
 
 
-def test_old_addresses_are_kept_in_no_line_where_nobody_wants_them() -> None:
-    top = 'modparam("nathelper", "oldip_skip", "c")\nmodparam("nathelper", "oldip_skip", "o")'
+def test_the_line_that_forbids_proxies_ends_once() -> None:
+    top = 'modparam("nathelper", "nortpproxy_str", "a=nortpproxy:yes\\r\\n")'
+    asked = request("INVITE", "sip:b@10.0.0.2", headers="Content-Type: application/sdp\r\n", body=SDP)
+    out = once('fix_nated_sdp("add-no-rtpproxy"); forward();', asked, "nathelper", top).out
+    assert out.endswith("\r\na=nortpproxy:yes\r\n")
+
+
+@pytest.mark.parametrize(
+    "top",
+    ['modparam("nathelper", "oldip_skip", "c")\nmodparam("nathelper", "oldip_skip", "o")',
+     'modparam("nathelper", "oldip_skip", "o c")'],
+)  # fmt: skip
+def test_old_addresses_are_kept_in_no_line_where_nobody_wants_them(top: str) -> None:
     asked = request("INVITE", "sip:b@10.0.0.2", headers="Content-Type: application/sdp\r\n", body=SDP)
     assert "a=old" not in once('fix_nated_sdp("10"); forward();', asked, "nathelper", top).out

@@ -483,6 +483,20 @@ def test_nodes_that_cooperate_share_the_contacts(world: World) -> None:
     assert set().union(*shares) == {7000 + number for number in range(60)}
 
 
+def test_with_one_database_for_many_servers_each_pings_what_came_to_it(world: World) -> None:
+    assert world.nathelper.pinger is not None
+    world.nathelper.pinger.only_ours = True
+    ours = world.phone("plain", "203.0.113.5", 7000)
+    world.phone("other", "203.0.113.6", 7000)
+    location = world.usrloc.api.location
+    work = location.open(location.domain("location"), "other@example.com")
+    work.contacts[0].socket = "udp:10.0.0.77:5060"
+    work.commit(rewrite=True)
+    world.passes(31)
+    assert world.pings(ours) == [EMPTY]
+    assert world.pings() == []
+
+
 def test_workers_share_the_contacts() -> None:
     world = World()
     for number in range(80):
