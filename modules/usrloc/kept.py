@@ -15,7 +15,7 @@ from .contacts import RECORDS, Domain, Location, aor_of_key
 from .embedded import make_tables
 from .fetching import Fetcher
 from .lines import EXPIRED
-from .loading import PAGE, Gate, Loader, WrongTable
+from .loading import PAGE, Loader, WrongTable
 from .modes import Mode
 from .rows import Rows
 from .storage import LOOK_SECONDS, NAME, SqlWriter, mark_dirty
@@ -35,10 +35,10 @@ class Kept:
         self.database = database
         self.mode = mode
         self.file = file
-        self.gate = Gate(services)
         pace = LOOK_SECONDS if mode.waits_for_sql else float(interval)
         self.writer = SqlWriter(location, database, rows, pace, most_ids, skip_peers)
         self.loader = Loader(location, database, rows, self.writer, regen)
+        self.gate = self.loader.gate
         self.loader.loads = mode.loads_sql
         self.fetcher = Fetcher(location, database, rows) if mode.is_sql_only else None
         self.interval = interval
@@ -58,8 +58,6 @@ class Kept:
             return
         if self.file is not None:
             await self.make_file()
-        if self.gate.is_open():
-            self.loader.loads = False  # an attendant that was replaced finds the contacts in the shared tables
         try:
             await self.loader.load()
         except SqlError as problem:

@@ -29,6 +29,7 @@ PAGE: Final = 200
 LAST_BITS: Final = 0x3FFF  # of an id: the contact's own part
 OPEN: Final = b"M"  # a kind of records in the shared table: the gate's mark
 MARK: Final = b"usrloc"
+LOADED: Final = b"usrloc loaded"
 LOOK_SECONDS: Final = 0.02
 
 
@@ -48,6 +49,13 @@ class Gate:
     def open(self) -> None:
         self.services.tables.put(OPEN, MARK, b"")
 
+    def has_loaded(self) -> bool:
+        """Whether all that the database had is in the shared tables: whoever replaces the attendant need not load."""
+        return self.services.tables.get(OPEN, LOADED) is not None
+
+    def loaded(self) -> None:
+        self.services.tables.put(OPEN, LOADED, b"")
+
     async def wait(self) -> None:
         while not self.is_open():
             await self.services.offload.spawn(asyncio.sleep(LOOK_SECONDS))
@@ -58,18 +66,21 @@ class Loader:
 
     def __init__(self, location: Location, database: Database, rows: Rows, writer: SqlWriter, regen: bool) -> None:
         self.location = location
+        self.gate = Gate(location.services)
         self.database = database
         self.rows = rows
         self.writer = writer
         self.regen = regen
-        self.loads = True  # or only looks at the tables' versions
+        self.loads = True  # or it only looks at the tables' versions
 
     async def load(self) -> None:
         """All tables that the script names. Raises SqlError, WrongTable, TablesFull."""
+        loads = self.loads and not self.gate.has_loaded()
         for domain in list(self.location.domains.values()):
             await self.check(domain.name)
-            if self.loads:
+            if loads:
                 await self.load_table(domain)
+        self.gate.loaded()
         self.writer.ready = True
 
     async def check(self, table: str) -> None:

@@ -240,6 +240,18 @@ def test_a_new_attendant_does_not_load_again() -> None:
     assert rig.location.counts(rig.domain) == (0, 0)
 
 
+def test_unless_the_one_before_it_could_not() -> None:
+    first = Rig().start()
+    first.insert("alice@h", first.contact("sip:a@1"))
+    first.clock.advance(1)
+    first.database.away = True
+    second = first.other()
+    second.done(second.kept.start())
+    first.database.away = False
+    second.done(second.kept.start())  # another attendant
+    assert second.contacts("alice@h")
+
+
 @pytest.mark.parametrize(
     ("version", "sentence"), [(None, "pysips db create"), (1012, "has version 1012, wanted is 1013")]
 )
