@@ -125,35 +125,38 @@ class LmdbTransaction(Transaction):
         self.asked: int = 0
 
     def get(self, kind: bytes, key: bytes) -> bytes | None:
-        found: bytes | None = self.raw.get(stored(kind, key))
+        found: bytes | None = self.raw.get(kind + key if len(key) <= LONGEST_KEY else stored(kind, key))
         return found
 
     def put(self, kind: bytes, key: bytes, value: bytes) -> None:
         try:
-            self.make_room(len(value))
-            self.raw.put(stored(kind, key), value)
+            room = self.tables.room
+            if room is not None:
+                pages = PAGES_A_RECORD + (len(value) >> 12)
+                room.left -= pages
+                if room.left < 0:
+                    self.ask(room, pages)
+            self.raw.put(kind + key if len(key) <= LONGEST_KEY else stored(kind, key), value)
         except (lmdb.Error, OSError) as problem:
             self.raw.abort()
             raise self.tables.full(problem) from None
 
     def delete(self, kind: bytes, key: bytes) -> bool:
         try:
-            self.make_room(0)  # even to delete, pages are written anew
+            room = self.tables.room
+            if room is not None:  # even to delete, pages are written anew
+                room.left -= PAGES_A_RECORD
+                if room.left < 0:
+                    self.ask(room, PAGES_A_RECORD)
             return bool(self.raw.delete(stored(kind, key)))
         except (lmdb.Error, OSError) as problem:
             self.raw.abort()
             raise self.tables.full(problem) from None
 
-    def make_room(self, size: int) -> None:
-        """See that a record of so many bytes can be written. Raises OSError."""
-        room = self.tables.room
-        if room is None:
-            return
-        pages = PAGES_A_RECORD + (size >> 12)
-        room.left -= pages
-        if room.left < 0:
-            self.asked += 1
-            room.ask(pages, self.asked)
+    def ask(self, room: Room, pages: int) -> None:
+        """Too little was left for so many pages. Raises OSError."""
+        self.asked += 1
+        room.ask(pages, self.asked)
 
     def commit(self) -> None:
         try:
