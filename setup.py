@@ -17,14 +17,14 @@ from setuptools import Extension, setup
 HOT = """
 sip/grammar sip/headers sip/text sip/timing sip/scan sip/uri sip/via sip/address sip/message sip/edits sip/build
 sip/transaction sip/limits sip/proven sip/valid_values sip/validate sip/rewrite
-core/flags core/services core/stats core/hooks core/branches core/context core/answer core/waiting core/forward
+core/flags core/services core/changes core/stats core/hooks core/branches core/context core/answer core/waiting core/forward
 core/receive
 runtime/wheel runtime/tables
 net/udp net/network
 modules/rr/record modules/rr/loose
 modules/tm/settings modules/tm/keys modules/tm/table modules/tm/runs modules/tm/forking modules/tm/acks
 modules/tm/cancel modules/tm/choice modules/tm/serving modules/tm/replies modules/tm/requests
-modules/usrloc/contacts modules/usrloc/matching modules/usrloc/events
+modules/usrloc/lines modules/usrloc/contacts modules/usrloc/matching modules/usrloc/events
 modules/registrar/save modules/registrar/lookup modules/registrar/rules modules/registrar/asked modules/registrar/aor
 modules/registrar/bindings modules/registrar/listing modules/registrar/methods
 """

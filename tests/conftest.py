@@ -1,7 +1,5 @@
 """What every test may ask for: a running server, and Debian's programs by name."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,12 +7,15 @@ import pytest
 
 from tests.live import Server
 from tests.own_network import leave_the_network
+from tests.packages import need
 
-PACKAGES = dict(
-    line.split()[1::-1]
-    for line in (Path(__file__).parent / "debian-packages").read_text("utf-8").splitlines()
-    if line and not line.startswith("#")
-)
+pytest_plugins = [
+    "tests.servers.cassandra",
+    "tests.servers.mariadb",
+    "tests.servers.mongodb",
+    "tests.servers.postgres",
+    "tests.servers.redis",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,10 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("needs"):
-        program = mark.args[0]
-        if shutil.which(program) is None:
-            reason = f"{program} is missing: apt-get install {PACKAGES[program]}"
-            pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+        need(mark.args[0])
 
 
 @pytest.fixture

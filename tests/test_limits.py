@@ -13,7 +13,7 @@ from pysips.script.globals import KNOWN
 ROW = re.compile(r"^\| [^|]+ \| ([\d,]+)[^|]* \| [^|]+ \| `([\w.]+)` \|$", re.M)
 PAGE = (Path(__file__).parent.parent / "docs" / "limits.md").read_text("utf-8")
 ROWS = [(name, int(value.replace(",", ""))) for value, name in ROW.findall(PAGE)]
-MODULES = ("proto_tcp", "registrar")
+MODULES = ("proto_bin", "proto_tcp", "registrar")
 ON_EVERY_MESSAGE = ("sip.limits", "sip.text")
 
 

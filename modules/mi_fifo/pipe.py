@@ -7,15 +7,13 @@ Facts:
 """
 
 import asyncio
-import grp
 import os
-import pwd
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pysips.core import owner
 from pysips.core.log import log
 from pysips.core.services import Management, Timer, Timers
 from pysips.errors import ModuleError
@@ -75,10 +73,7 @@ class Pipe(Timer):
         if path.is_fifo() and not path.is_symlink():
             path.unlink()
         os.mkfifo(path, 0o600)
-        user = number(settings.user, lambda name: pwd.getpwnam(name).pw_uid)
-        group = number(settings.group, lambda name: grp.getgrnam(name).gr_gid)
-        if user >= 0 or group >= 0:
-            os.chown(path, user, group)
+        owner.give(path, settings.user, settings.group)
         path.chmod(settings.mode)
 
     def close(self) -> None:
@@ -137,12 +132,3 @@ class Pipe(Timer):
         else:
             result = self.management.call(request.command, list(request.words))
             result.when_done(lambda: self.replies.lines(request.reply, result.value, result.failure))
-
-
-def number(who: int | str | None, look_up: Callable[[str], int]) -> int:
-    """A user's or group's number; -1 for none. Raises KeyError."""
-    if who is None:
-        return -1
-    if isinstance(who, int):
-        return who
-    return int(who) if who.isascii() and who.isdigit() else look_up(who)

@@ -1,4 +1,4 @@
-"""nathelper: phones behind NATs, seen and helped (OpenSIPS manual: nathelper). Pinging them comes later.
+"""nathelper: phones behind NATs, seen, helped and pinged (OpenSIPS manual: nathelper).
 
 Numbers instead of words (`nat_uac_test("19")`) are 2.4's spelling of the flags.
 """
@@ -7,13 +7,14 @@ from typing import Annotated, NewType
 
 from pysips.core.avps import avp_name, push
 from pysips.core.context import Context
-from pysips.core.exports import Module, Route, function, modparam, param
+from pysips.core.exports import Route, function, modparam, param
 from pysips.core.log import log
 from pysips.errors import ModuleError
 from pysips.sip.rewrite import is_one_line
 from pysips.sip.text import number
 
 from . import rewriting, where
+from .pinging import Pinging
 
 ALL = Route.REQUEST | Route.FAILURE | Route.REPLY | Route.BRANCH | Route.LOCAL
 Tests = NewType("Tests", int)
@@ -51,12 +52,12 @@ def preserve(text: str) -> str:
     return text
 
 
-class NatHelper(Module):
+class NatHelper(Pinging):
     received_avp: str | None = param(None, help="The AVP into which fix_nated_register puts the source's URI.")
     nortpproxy_str: str = param("a=nortpproxy:yes", help="The line of add-no-rtpproxy; empty: none.")
-    natping_interval: int = param(0, low=0, help="Seconds between pings; only 0 (never) is here yet.")
 
     def __init__(self) -> None:
+        super().__init__()
         self.skipped = ""
 
     @modparam("oldip_skip", help='"c", "o": no line with the old address for these.')
@@ -66,8 +67,7 @@ class NatHelper(Module):
         self.skipped += value
 
     def configure(self) -> None:
-        if self.natping_interval:
-            raise ModuleError("natping_interval: phones are not pinged in PySIPS yet; 0 is")
+        self.configure_pings()
         self.received = avp_name(self.received_avp) if self.received_avp else None
         if self.received_avp and self.received is None:
             raise ModuleError(f'received_avp: "{self.received_avp}" is no AVP: $avp(name)')

@@ -18,23 +18,27 @@ PRIVATE_SDP: Final = 8
 OTHER_PORT_IN_VIA: Final = 16
 OTHER_IP_IN_CONTACT: Final = 32
 OTHER_PORT_IN_CONTACT: Final = 64
+CARRIER_GRADE: Final = 128  # the tests for private addresses look for DS-Lite's, too
 WORDS: Final = {
     "private-contact": PRIVATE_CONTACT, "diff-ip-src-via": OTHER_IP_IN_VIA, "private-via": PRIVATE_VIA,
     "private-sdp": PRIVATE_SDP, "diff-port-src-via": OTHER_PORT_IN_VIA, "diff-ip-src-contact": OTHER_IP_IN_CONTACT,
-    "diff-port-src-contact": OTHER_PORT_IN_CONTACT, "carrier-grade-nat": 128,
+    "diff-port-src-contact": OTHER_PORT_IN_CONTACT, "carrier-grade-nat": CARRIER_GRADE,
 }  # fmt: skip
-# RFC 1918, loopback, and RFC 6598, which the word carrier-grade-nat asked for in earlier versions.
+# RFC 1918, loopback, and RFC 6598.
 PRIVATE: Final = tuple(
     IPv4Network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "100.64.0.0/10")
 )
+DS_LITE: Final = IPv4Network("192.0.0.0/29")  # RFC 6333 section 5.7
 
 
-def is_private(host: str) -> bool:
+def is_private(host: str, tests: int) -> bool:
     """Whether a host is an IPv4 address that is not routed on the Internet."""
     try:
         address = IPv4Address(host)
     except ValueError:
         return False
+    if tests & CARRIER_GRADE and address in DS_LITE:
+        return True
     return any(address in net for net in PRIVATE)
 
 
@@ -73,21 +77,21 @@ def looks_hidden(ctx: Context, tests: int) -> bool:
         return True
     if tests & OTHER_IP_IN_VIA and via.host.strip("[]").lower() != source.host:
         return True
-    if tests & PRIVATE_VIA and is_private(via.host):
+    if tests & PRIVATE_VIA and is_private(via.host, tests):
         return True
-    if tests & PRIVATE_SDP and has_private_media(ctx):
+    if tests & PRIVATE_SDP and has_private_media(ctx, tests):
         return True
     if not tests & (PRIVATE_CONTACT | OTHER_IP_IN_CONTACT | OTHER_PORT_IN_CONTACT):
         return False
     uris = [uri for _, _, uri in contacts_of(ctx)]
-    if tests & PRIVATE_CONTACT and any(is_private(uri.host) for uri in uris):
+    if tests & PRIVATE_CONTACT and any(is_private(uri.host, tests) for uri in uris):
         return True
     if tests & OTHER_IP_IN_CONTACT and any(uri.host.strip("[]").lower() != source.host for uri in uris):
         return True
     return bool(tests & OTHER_PORT_IN_CONTACT) and any(port_of(uri) != source.port for uri in uris)
 
 
-def has_private_media(ctx: Context) -> bool:
+def has_private_media(ctx: Context, tests: int) -> bool:
     """Whether the first `c=` line of a session description has a private address."""
     try:
         parts = parts_of(ctx.message.value(CONTENT_TYPE), ctx.message.body())
@@ -97,7 +101,7 @@ def has_private_media(ctx: Context) -> bool:
         if part.mime == SDP:
             for line in part.content.splitlines():
                 if line.startswith("c="):
-                    if is_private(line.split()[-1].partition("/")[0]):
+                    if is_private(line.split()[-1].partition("/")[0], tests):
                         return True
                     break
     return False

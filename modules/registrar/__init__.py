@@ -1,6 +1,7 @@
 """registrar: REGISTER goes in, and calls find their phones (RFC 3261 section 10, OpenSIPS registrar manual)."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from pysips.core.avps import avp_name
 from pysips.core.context import Context
@@ -12,17 +13,19 @@ from pysips.sip.grammar import is_token
 
 from ..usrloc.api import Domain, UsrLocApi
 from . import gruu, onreply
+from .aor import aor_of
 from .flags import parse_lookup, parse_save
 from .lookup import Finder
 from .registered import Questions
 from .removal import Remover, Which, addresses_of
-from .rules import LookupFlags, Rules, SaveFlags
-from .save import Saver
+from .rules import BRANCH, LookupFlags, Refused, Rules, SaveFlags
+from .save import Saver, to_uri_of
 
 Table = Annotated[Domain, Static, By("table")]
 SaveText = Annotated[SaveFlags | None, By("save_flags")]
 LookupText = Annotated[LookupFlags | None, By("lookup_flags")]
 BranchFlag = Annotated[Mask, By("branch_mask")]
+Result = TypeVar("Result")
 
 ASKING = Route.REQUEST | Route.FAILURE | Route.REPLY | Route.BRANCH | Route.LOCAL
 NO_SAVE_FLAGS = SaveFlags()
@@ -70,6 +73,10 @@ class Registrar(Module):
         self.services.message_flags.mask(self.tcp_flag_name)
 
     # -- life
+
+    def waits(self, function: str) -> bool:
+        mode = self.usrloc.mode
+        return mode.is_sql_only or (mode.waits_for_sql and function == "save")
 
     def configure(self) -> None:
         if self.pn_enable:
@@ -148,7 +155,7 @@ class Registrar(Module):
 
     # -- registering
 
-    @function("save", routes=Route.REQUEST | Route.REPLY)
+    @function("save", routes=Route.REQUEST | Route.REPLY, waiting="save_and_wait")
     def save(self, ctx: Context, domain: Table, flags: SaveText = None, aor: str = "", ownership_tag: str = "") -> int:
         """Store the contacts of a REGISTER and answer it: 1, -1 when the answer could not be sent, -2 when refused.
 
@@ -159,9 +166,46 @@ class Registrar(Module):
             return onreply.save(self.saver, ctx, domain, flags or NO_SAVE_FLAGS, aor, ownership_tag)
         return self.saver.serve(ctx, domain, flags or NO_SAVE_FLAGS, aor, ownership_tag)
 
+    async def save_and_wait(
+        self, ctx: Context, domain: Table, flags: SaveText = None, aor: str = "", ownership_tag: str = ""
+    ) -> int:
+        """The same where the answer goes out once the database has it, or is known not to take it now."""
+        flags = flags or NO_SAVE_FLAGS
+        if ctx.message.status:
+            asking = ctx.request
+            named = "" if asking is None else self.named(aor or to_uri_of(asking.message))
+            return await self.changed(
+                domain, named, lambda: onreply.save(self.saver, ctx, domain, flags, aor, ownership_tag)
+            )
+        saved = await self.changed(
+            domain, self.named(aor or to_uri_of(ctx.message)),
+            lambda: self.saver.save(ctx, domain, flags, aor, ownership_tag),
+        )  # fmt: skip
+        return self.saver.answer(ctx, flags, saved)
+
+    async def changed(self, domain: Domain, aor: str, work: Callable[[], Result]) -> Result:
+        """Do what changes an AoR, with what its database has to do with it."""
+        kept = self.usrloc.kept
+        return work() if kept is None else await kept.changed(domain, aor, work)
+
+    async def fetched(self, domain: Domain, uris: list[str]) -> None:
+        """Have what is to be read of AoRs read from the database first (sql-only)."""
+        kept = self.usrloc.kept
+        if kept is not None and kept.fetcher is not None:
+            for uri in uris:
+                if name := self.named(uri):
+                    await kept.fetcher.fetch(domain, name)
+
+    def named(self, uri: str) -> str:
+        """The AoR of a URI, "" for none: whoever asked finds that out, too."""
+        try:
+            return aor_of(uri, self.rules).name
+        except Refused:
+            return ""
+
     # -- finding
 
-    @function("lookup", routes=Route.REQUEST | Route.FAILURE | Route.REPLY)
+    @function("lookup", routes=Route.REQUEST | Route.FAILURE | Route.REPLY, waiting="fetch_and_lookup")
     def lookup(self, ctx: Context, domain: Table, flags: LookupText = None, aor: str = "") -> int:
         """Send the request to a user's contacts: 1, -1 none is there, -2 none takes the method, -3 no AoR.
 
@@ -170,20 +214,41 @@ class Registrar(Module):
         """
         return self.finder.lookup(ctx, domain, flags or NO_LOOKUP_FLAGS, aor)
 
-    @function("is_registered", routes=ASKING)
-    @function("registered", routes=ASKING)
+    async def fetch_and_lookup(self, ctx: Context, domain: Table, flags: LookupText = None, aor: str = "") -> int:
+        """The same upon what the database says."""
+        flags = flags or NO_LOOKUP_FLAGS
+        uris = [aor or ctx.request_uri()]
+        if flags.bits & BRANCH:
+            uris += [branch.uri for branch in ctx.branches]
+        await self.fetched(domain, uris)
+        return self.finder.lookup(ctx, domain, flags, aor)
+
+    @function("is_registered", routes=ASKING, waiting="fetch_and_ask")
+    @function("registered", routes=ASKING, waiting="fetch_and_ask")
     def is_registered(self, ctx: Context, domain: Table, aor: str = "") -> int:
         """True if the AoR (of From; in a REGISTER of To) has a valid contact."""
         return self.questions.is_registered(ctx, domain, aor)
 
-    @function("is_contact_registered", routes=ASKING)
+    async def fetch_and_ask(self, ctx: Context, domain: Table, aor: str = "") -> int:
+        """The same upon what the database says."""
+        await self.fetched(domain, [self.questions.uri(ctx, aor)])
+        return self.questions.is_registered(ctx, domain, aor)
+
+    @function("is_contact_registered", routes=ASKING, waiting="fetch_and_ask_contact")
     def is_contact_registered(
         self, ctx: Context, domain: Table, aor: str = "", contact: str = "", callid: str = ""
     ) -> int:
         """True if the AoR has that contact, that Call-ID, or both; without them, the request's first contact."""
         return self.questions.is_contact_registered(ctx, domain, aor, contact, callid)
 
-    @function("is_ip_registered", routes=ASKING, minimum=3)
+    async def fetch_and_ask_contact(
+        self, ctx: Context, domain: Table, aor: str = "", contact: str = "", callid: str = ""
+    ) -> int:
+        """The same upon what the database says."""
+        await self.fetched(domain, [self.questions.uri(ctx, aor)])
+        return self.questions.is_contact_registered(ctx, domain, aor, contact, callid)
+
+    @function("is_ip_registered", routes=ASKING, minimum=3, waiting="fetch_and_ask_address")
     def is_ip_registered(
         self, ctx: Context, domain: Table, aor: str = "", address: Var | None = None, port: Var | None = None
     ) -> int:
@@ -191,6 +256,13 @@ class Registrar(Module):
         if address is None:
             return -1
         return self.questions.is_ip_registered(ctx, domain, aor, address, port)
+
+    async def fetch_and_ask_address(
+        self, ctx: Context, domain: Table, aor: str = "", address: Var | None = None, port: Var | None = None
+    ) -> int:
+        """The same upon what the database says."""
+        await self.fetched(domain, [self.questions.uri(ctx, aor)])
+        return self.is_ip_registered(ctx, domain, aor, address, port)
 
     # -- removing
 
@@ -201,7 +273,7 @@ class Registrar(Module):
     ) -> int:  # fmt: skip
         """Remove an AoR, or those of its contacts that have this URI, next hop, instance and branch flag."""
         if not (contact or next_hop or sip_instance or branch_flag):
-            return self.remover.remove(domain, aor, None)
+            return await self.changed(domain, self.named(aor), lambda: self.remover.remove(domain, aor, None))
         hosts: frozenset[str] = frozenset()
         if next_hop:
             hosts = await addresses_of(self.services, next_hop)
@@ -209,12 +281,21 @@ class Registrar(Module):
                 log.error("registrar", f"remove: {next_hop} leads nowhere")
                 return -1
         which = Which(self.services.resolver, contact, hosts, 0, sip_instance, branch_flag)
-        return self.remover.remove(domain, aor, which)
+        return await self.changed(domain, self.named(aor), lambda: self.remover.remove(domain, aor, which))
 
-    @function("remove_ip_port")
+    @function("remove_ip_port", waiting="fetch_and_remove_ip_port")
     def remove_ip_port(self, ctx: Context, ip: str, port: int, domain: Table, aor: str = "") -> int:
         """Remove all contacts whose next hop is that address and port, of one AoR or of all."""
         return self.remover.remove_address(domain, ip, port, aor)
+
+    async def fetch_and_remove_ip_port(self, ctx: Context, ip: str, port: int, domain: Table, aor: str = "") -> int:
+        """The same upon what the database says; without an AoR all of its rows are read."""
+        kept = self.usrloc.kept
+        if not aor and kept is not None:
+            await kept.fetch_all(domain)
+        return await self.changed(
+            domain, self.named(aor) if aor else "", lambda: self.remover.remove_address(domain, ip, port, aor)
+        )
 
     # -- sockets
 

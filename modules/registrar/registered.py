@@ -18,7 +18,7 @@ from ..usrloc.api import Contact, Domain, Location, Record
 from .aor import plain_aor
 from .asked import lifetime, read_request
 from .rules import Refused, Rules, SaveFlags
-from .save import to_uri
+from .save import to_uri_of
 
 NO_FLAGS = SaveFlags()
 YES = 1
@@ -35,15 +35,18 @@ class Questions:
 
     def record(self, ctx: Context, domain: Domain, uri: str) -> Record | None:
         """The record that is asked about; raises Refused if its AoR cannot be told."""
-        if not uri:
-            if ctx.message.method == "REGISTER":
-                uri = to_uri(ctx.message)
-            else:
-                try:
-                    uri = ctx.message.address(FROM).uri
-                except SipError:
-                    raise Refused(400, "Error while parsing AOR") from None
-        return self.location.read(domain, plain_aor(uri, self.rules))
+        return self.location.read(domain, plain_aor(self.uri(ctx, uri), self.rules))
+
+    def uri(self, ctx: Context, uri: str) -> str:
+        """The URI of the AoR that is asked about; "" if it cannot be told, which stands for no AoR."""
+        if uri:
+            return uri
+        if ctx.message.method == "REGISTER":
+            return to_uri_of(ctx.message)
+        try:
+            return ctx.message.address(FROM).uri
+        except SipError:
+            return ""
 
     def is_registered(self, ctx: Context, domain: Domain, uri: str) -> int:
         """YES if the AoR has a valid contact. The first one's attribute goes into `attr_avp`."""

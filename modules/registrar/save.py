@@ -68,7 +68,10 @@ class Saver:
 
     def serve(self, ctx: Context, domain: Domain, flags: SaveFlags, uri: str, tag: str) -> int:
         """Store what the request in `ctx` asks for and answer it: 1, -1 when the answer could not be sent, -2."""
-        saved = self.save(ctx, domain, flags, uri, tag)
+        return self.answer(ctx, flags, self.save(ctx, domain, flags, uri, tag))
+
+    def answer(self, ctx: Context, flags: SaveFlags, saved: Saved) -> int:
+        """Answer a request once it is stored; see `serve`."""
         source = ctx.source
         if self.rules.tcp_flag & ctx.flags and saved.longest and source.proto in RELIABLE:
             ctx.services.network.keep(source.connection, saved.longest + LINGER)
@@ -247,6 +250,14 @@ def to_uri(message: Message) -> str:
         return message.address(TO).uri
     except SipError:
         raise Refused(400, "Error while parsing AOR") from None
+
+
+def to_uri_of(message: Message) -> str:
+    """The URI of To; "" for a message without a good one."""
+    try:
+        return to_uri(message) if TO in message.kinds else ""
+    except SipError:
+        return ""
 
 
 def only_asked(contacts: list[Contact], request: Request) -> list[Contact]:

@@ -14,26 +14,35 @@ from .contacts import (
     Location,
     Work,
     aor_of_key,
+    hash_of,
 )
+from .kept import Kept
 from .matching import BY_CONTACT, BY_CONTACT_AND_CALLID, BY_PARAM, NONE
+from .modes import Mode
+from .pinged import Pinged
 from .records import ALL_METHODS, MEMORY_ONLY, Contact, Record, decode
 
 
 class UsrLocApi:
     """location: the tables; use_domain: whether an AoR has its domain; nat_bflag: the branch flag's bit, or 0.
 
-    domain: the table of a name that stands in a script, for `By`; raises BadName.
+    domain: the table of a name that stands in a script, for `By`; raises BadName; pinged: takes what pings tell;
+    mode: how contacts are kept; kept: their database, None without one.
     """
+
+    pinged: Pinged
+    kept: Kept | None = None
 
     def __init__(self, location: Location, domain: Callable[[str], Domain]) -> None:
         self.location = location
         self.domain = domain
         self.use_domain = True
         self.nat_bflag = 0
+        self.mode = Mode()
 
 
 __all__ = [
     "ALL_METHODS", "BY_CONTACT", "BY_CONTACT_AND_CALLID", "BY_PARAM", "DELETED", "INSERTED", "MEMORY_ONLY", "NONE",
-    "RECORDS", "REPEATED", "STALE", "UPDATED", "Contact", "Domain", "Follower", "Location", "Record", "UsrLocApi",
-    "Work", "aor_of_key", "decode",
+    "RECORDS", "REPEATED", "STALE", "UPDATED", "Contact", "Domain", "Follower", "Kept", "Location", "Mode", "Pinged",
+    "Record", "UsrLocApi", "Work", "aor_of_key", "decode", "hash_of",
 ]  # fmt: skip

@@ -8,7 +8,8 @@ from pysips.core.flags import FlagNames
 from pysips.errors import SipError
 from pysips.sip.uri import parse_uri
 
-from .contacts import RECORDS, Domain, Location, aor_of_key
+from .contacts import RECORDS, Domain, Location, aor_of_key, key_of
+from .lines import INSERTED, parsed
 from .matching import BY_CONTACT, NONE, find_contact
 from .records import DELETED, Contact, Record, decode
 
@@ -18,7 +19,10 @@ CSEQ = 1
 
 
 class Commands:
-    """The commands of one process. hash_size: shown by `dump`; show_store: key-value stores too."""
+    """The commands of one process. hash_size: shown by `dump`; show_store: key-value stores too.
+
+    has_database: contacts have a state towards one.
+    """
 
     def __init__(
         self, location: Location, branch_flags: FlagNames, use_domain: bool, hash_size: int, show_store: bool
@@ -28,6 +32,7 @@ class Commands:
         self.use_domain = use_domain
         self.hash_size = hash_size
         self.show_store = show_store
+        self.has_database = False
 
     # -- what is there
 
@@ -49,7 +54,7 @@ class Commands:
             for key, data in found:
                 if not key.startswith(domain.prefix):
                     return shown
-                shown.append(self.record(aor_of_key(domain, key), None if brief else decode(data)))
+                shown.append(self.record(key, aor_of_key(domain, key), None if brief else decode(data)))
             if not found:
                 return shown
             after = found[-1][0]
@@ -62,18 +67,29 @@ class Commands:
         record = self.location.read(domain, aor)
         if record is None:
             raise MiError(404, "AOR not found")
-        return self.record(aor, record)
+        return self.record(key_of(domain, aor), aor, record)
 
-    def record(self, aor: str, record: Record | None) -> dict[str, Json]:
+    def record(self, key: bytes, aor: str, record: Record | None) -> dict[str, Json]:
         """An AoR as it is shown; only its name without a record."""
         shown: dict[str, Json] = {"AOR": aor}
         if record is not None:
-            shown["Contacts"] = [self.contact(contact) for contact in record.contacts]
+            states = self.states(key)
+            shown["Contacts"] = [self.contact(contact, states) for contact in record.contacts]
             if self.show_store and record.more:
                 shown["KV-Store"] = dict(record.more)
         return shown
 
-    def contact(self, contact: Contact) -> dict[str, Json]:
+    def states(self, key: bytes) -> dict[int, str] | None:
+        """How far the database is behind with an AoR's contacts, by their ids; None where there is none."""
+        log = self.location.log
+        if log is None or not self.has_database:
+            return None
+        line = log.pending_in(self.location.services.tables, key)
+        if line is None:
+            return {}
+        return {id: "CS_NEW" if what == INSERTED else "CS_DIRTY" for id, (what, _) in parsed(line).entries.items()}
+
+    def contact(self, contact: Contact, states: dict[int, str] | None) -> dict[str, Json]:
         """A contact as it is shown."""
         shown: dict[str, Json] = {
             "Contact": contact.uri, "ContactID": str(contact.id), "Expires": self.expires(contact),
@@ -84,7 +100,8 @@ class Commands:
         ):  # fmt: skip
             if text:
                 shown[name] = text
-        shown |= {"State": "CS_NEW", "Flags": contact.flags}
+        state = "CS_NEW" if states is None else states.get(contact.id, "CS_SYNC")
+        shown |= {"State": state, "Flags": contact.flags}
         shown["Cflags"] = " ".join(self.branch_flags.names(contact.cflags))
         if contact.socket:
             shown["Socket"] = self.socket_name(contact.socket)

@@ -8,7 +8,8 @@ Facts:
 - how many AoRs and contacts a table has stands beside them and changes in the same transaction, so it stays true
   whatever process dies; a refresh does not touch it;
 - contacts of an AoR stand by falling q, equal ones as they came; with `desc_time_order` the newest first;
-- whoever follows changes hears of them in `Work.commit`, after the transaction.
+- whoever follows changes in this process hears of them in `Work.commit`, after the transaction; those who follow the
+  change log (lines.py) have their line in the transaction itself.
 """
 
 import random
@@ -17,8 +18,10 @@ from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
+from pysips.core.changes import Changes
 from pysips.core.services import Services, Socket, Transaction
 
+from .lines import LOCAL, log_change
 from .matching import NONE, find_contact
 from .records import Contact, Record, decode, encode
 
@@ -68,7 +71,10 @@ class Location:
     contacts keep.
     """
 
-    __slots__ = ("cseq_delay", "desc_time_order", "domains", "followers", "matching_mode", "services", "sockets")
+    __slots__ = (
+        "cseq_delay", "desc_time_order", "domains", "followers", "log", "matching_mode", "services", "sockets",
+        "written",
+    )  # fmt: skip
 
     def __init__(self, services: Services) -> None:
         self.services: Services = services
@@ -78,6 +84,8 @@ class Location:
         self.domains: dict[str, Domain] = {}
         self.followers: list[Follower] = []
         self.sockets: dict[str, Socket] = {}
+        self.log: Changes | None = None  # where somebody follows the change log
+        self.written: bytes = b""  # the place of this process's last line in it
 
     def domain(self, name: str) -> Domain:
         """The table of that name, made at its first use."""
@@ -127,7 +135,7 @@ class Work:
 
     __slots__ = (
         "aor", "before", "changes", "contacts", "domain", "key", "location", "now", "record", "transaction",
-        "was_there",
+        "was_there", "why",
     )  # fmt: skip
 
     def __init__(self, location: Location, domain: Domain, aor: str, now: int) -> None:
@@ -137,6 +145,7 @@ class Work:
         self.key: bytes = key_of(domain, aor)
         self.now: int = now
         self.changes: list[tuple[int, Contact]] = []
+        self.why: int = LOCAL  # or another of lines.py's reasons
         self.transaction: Transaction = location.services.tables.begin()
         self.record: Record = self.stored()
         self.contacts: list[Contact] = self.record.contacts
@@ -234,6 +243,9 @@ class Work:
             transaction.delete(RECORDS, self.key)
         if is_there != self.was_there or len(self.contacts) != self.before:
             count(transaction, self.domain, int(is_there) - int(self.was_there), len(self.contacts) - self.before)
+        log = self.location.log
+        if log is not None and self.changes:
+            self.location.written = log_change(log, transaction, self.key, self.was_there, self.changes, self.why)
         transaction.commit()
         if self.location.followers:
             self.tell(is_there)

@@ -3,6 +3,7 @@
 from typing import final
 
 from pysips.core.events import Event
+from pysips.script.values import Value
 
 from .contacts import INSERTED, UPDATED, Domain, Follower
 from .records import Contact
@@ -44,8 +45,12 @@ class Raiser(Follower):
         elif what == INSERTED:
             event = self.contact_insert
         if event.wanted():
-            event(
-                domain.name, aor, contact.uri, contact.received, contact.path, contact.q, contact.user_agent,
-                contact.socket, contact.cflags, contact.expires, contact.callid, contact.cseq, contact.attr,
-                contact.latency, contact.tag,
-            )  # fmt: skip
+            event(*values_of(domain, aor, contact))
+
+
+def values_of(domain: Domain, aor: str, contact: Contact) -> tuple[Value, ...]:
+    """What an event says of a contact, in the order of CONTACT_PARAMETERS."""
+    return (
+        domain.name, aor, contact.uri, contact.received, contact.path, contact.q, contact.user_agent, contact.socket,
+        contact.cflags, contact.expires, contact.callid, contact.cseq, contact.attr, contact.latency, contact.tag,
+    )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Final
 from pysips.core.stats import Counter
 
 from .contacts import RECORDS, Domain, Location
+from .lines import EXPIRED
 from .records import decode
 
 SLICE: Final = 200
@@ -65,6 +66,7 @@ class Expiry:
     def clean(self, domain: Domain, aor: str) -> None:
         """Take the expired contacts of an AoR off."""
         work = self.location.open(domain, aor)
+        work.why = EXPIRED
         try:
             gone = 0
             for place in reversed(range(len(work.contacts))):

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from .contacts import Domain, Location
+from .contacts import UPDATED, Domain, Location, Work
+from .lines import STORE, log_change
 
 MOST_KEYS: Final = 100
 LONGEST: Final = 1024  # of a key or a value
@@ -29,7 +30,7 @@ def put(location: Location, domain: Domain, aor: str, key: str, value: str) -> i
             return FAILED
         kept[key] = value
         work.record.more = kept
-        work.commit(rewrite=True)
+        finish(work)
     except BaseException:
         work.abort()
         raise
@@ -45,8 +46,17 @@ def remove(location: Location, domain: Domain, aor: str, key: str) -> int:
             work.abort()
             return FAILED
         del kept[key]
-        work.commit(rewrite=True)
+        finish(work)
     except BaseException:
         work.abort()
         raise
     return DONE
+
+
+def finish(work: Work) -> None:
+    """Make it true. The database has the store with the AoR's contacts, so their rows are to be written, too."""
+    location = work.location
+    if location.log is not None:
+        changes = [(UPDATED, contact) for contact in work.contacts]
+        location.written = log_change(location.log, work.transaction, work.key, True, changes, STORE)
+    work.commit(rewrite=True)

@@ -170,10 +170,3 @@ def command(fifo: str | None, reply_dir: str, timeout: float, method: str, words
     answer = ask(find_fifo(fifo), Path(reply_dir), method, params_of(words, method), timeout)
     click.echo(answer if isinstance(answer, str) else json.dumps(answer, indent=4, ensure_ascii=False))
     return 0
-
-
-def main() -> int:
-    """`pysipsctl COMMAND`: the same alone."""
-    from .main import told
-
-    return told(command, "pysipsctl", None)

@@ -30,7 +30,7 @@ from pysips.script.catalogue import (
 )  # fmt: skip
 from pysips.script.formats import bind_format, bind_variable
 from pysips.script.regex import BadRegex, Found, Regex, compile_ere
-from pysips.script.values import Value, number_of, text_of
+from pysips.script.values import Both, Value, number_of, text_of
 
 if TYPE_CHECKING:
     from .program import Program
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from .stats import Counter
 
 __all__ = [
-    "BadRegex", "By", "Format", "Found", "Getter", "Index", "Inner", "Json", "MiError", "MiSpec", "Module", "NoExpand",
-    "Regex", "Route", "Setter", "Static", "Value", "Var", "VariableSpec", "Where", "compile_ere", "counter", "event",
-    "function", "mi", "modparam", "needs", "number_of", "param", "text_of", "timer", "variable", "wants",
+    "BadRegex", "Both", "By", "Format", "Found", "Getter", "Index", "Inner", "Json", "MiError", "MiSpec", "Module",
+    "NoExpand", "Regex", "Route", "Setter", "Static", "Value", "Var", "VariableSpec", "Where", "compile_ere", "counter",
+    "event", "function", "mi", "modparam", "needs", "number_of", "param", "text_of", "timer", "variable", "wants",
 ]  # fmt: skip
 
 Json = dict[str, Any] | list[Any] | str | int | float | bool | None
@@ -192,10 +192,17 @@ def _mark(what: str, **facts: Any) -> Callable[[Method], Method]:
 
 
 def function(
-    name: str, *, routes: Route = Route.ANY, route_argument: tuple[int, str] | None = None, minimum: int | None = None
-) -> Callable[[Method], Method]:
-    """A script function. The method's annotations give the parameters; several decorators give several names."""
-    return _mark("function", name=name, routes=routes, route_argument=route_argument, minimum=minimum)
+    name: str, *, routes: Route = Route.ANY, route_argument: tuple[int, str] | None = None,
+    minimum: int | None = None, waiting: str = "",
+) -> Callable[[Method], Method]:  # fmt: skip
+    """A script function. The method's annotations give the parameters; several decorators give several names.
+
+    waiting: the `async` method that takes its place where `Module.waits(name)` says so, by the script's parameters:
+    routes that call a function that waits are coroutines, which others need not pay for.
+    """
+    return _mark(
+        "function", name=name, routes=routes, route_argument=route_argument, minimum=minimum, waiting=waiting
+    )
 
 
 def variable(name: str, *, inner: str = "no", write: str = "") -> Callable[[Method], Method]:
@@ -208,10 +215,14 @@ def variable(name: str, *, inner: str = "no", write: str = "") -> Callable[[Meth
 
 
 def mi(
-    name: str, *, full: str = "", where: Where = Where.ANY, also: Iterable[tuple[str, ...]] = ()
-) -> Callable[[Method], Method]:
-    """A management command. full: 4.0's name, default "module:name"; also: more recipes than the signature gives."""
-    return _mark("mi", name=name, full=full, where=where, also=tuple(also))
+    name: str, *, full: str = "", where: Where = Where.ANY, also: Iterable[tuple[str, ...]] = (),
+    recipes: Iterable[tuple[str, ...]] = (),
+) -> Callable[[Method], Method]:  # fmt: skip
+    """A management command. full: 4.0's name, default "module:name"; also: more recipes than the signature gives.
+
+    recipes: all of them, where an optional parameter stands before a required one.
+    """
+    return _mark("mi", name=name, full=full, where=where, also=tuple(also), recipes=tuple(recipes))
 
 
 def modparam(name: str, kind: type = str, *, help: str = "") -> Callable[[Method], Method]:
@@ -247,6 +258,17 @@ class Module:
     def formatted(self, text: str) -> Callable[[Any], str]:
         """A function that prints a format for a context; raises BadName. Once all modules are loaded."""
         return bind_format(text, self.catalogue)
+
+    def implied(self) -> list[str]:
+        """The modules that this one needs by its parameters, and that the script need not load itself.
+
+        Asked once the script's own modules and parameters are there.
+        """
+        return []
+
+    def waits(self, function: str) -> bool:
+        """Whether a script function that has a `waiting` method waits. Asked once all modules are tied together."""
+        return False
 
     def configure(self) -> None:
         """Before the fork: all modules and parameters are there."""
@@ -308,10 +330,14 @@ def _plain(hint: Any) -> type:
     return int if int in options or bool in options else str
 
 
-def function_specs(module: Module) -> list[FunctionSpec]:
-    """The script functions of a module instance."""
+def function_specs(module: Module, waiting: bool = False) -> list[FunctionSpec]:
+    """The script functions of a module instance; `waiting`: those that wait by the module's parameters."""
     made = []
     for method, facts in _marked(module, "function"):
+        if waiting:
+            if not facts["waiting"] or not module.waits(facts["name"]):
+                continue
+            method = getattr(module, facts["waiting"])
         parameters = parameters_of(method)
         minimum = facts["minimum"]
         if minimum is None:
@@ -359,7 +385,7 @@ def mi_specs(module: Module) -> list[MiSpec]:
         for one in inspect.signature(method).parameters.values():
             (required if one.default is inspect.Parameter.empty else optional).append(one.name)
             kinds[one.name] = _mi_kind(one.annotation)
-        recipes = [tuple(required + optional[:count]) for count in range(len(optional) + 1)]
+        recipes = facts["recipes"] or [tuple(required + optional[:count]) for count in range(len(optional) + 1)]
         made.append(
             MiSpec(
                 facts["name"], facts["full"] or f"{module.name}:{facts['name']}", module.name, method,

@@ -7,6 +7,7 @@ transformations).
 from pysips.script.catalogue import TransformSpec, VariableSpec
 
 from .functions_branches import BranchFunctions
+from .functions_cache import CacheFunctions
 from .functions_flags import FlagFunctions
 from .functions_log import LogFunctions
 from .functions_sending import SendingFunctions
@@ -16,7 +17,9 @@ from .transforms import transforms
 from .variables import variables
 
 
-class Core(UriFunctions, FlagFunctions, BranchFunctions, SendingFunctions, ValueFunctions, LogFunctions):
+class Core(
+    UriFunctions, FlagFunctions, BranchFunctions, SendingFunctions, ValueFunctions, LogFunctions, CacheFunctions
+):  # fmt: skip
     """See the file's head."""
 
     def configure(self) -> None:

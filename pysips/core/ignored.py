@@ -19,40 +19,31 @@ URI_COLUMNS: Final = (
     "service_type", "use_sip_uri_host",
 )  # fmt: skip
 
-MEMORY: Final = "contacts are kept in memory: there are no columns, and no rows to write"
 ACC_COLUMNS: Final = (
     "acc_method_column", "acc_from_tag_column", "acc_to_tag_column", "acc_callid_column", "acc_sip_code_column",
     "acc_sip_reason_column", "acc_time_column", "acc_created_avp_name", "service_type",
 )  # fmt: skip
-NO_PINGS: Final = "nothing pings contacts yet"
-NO_NODES: Final = "there are no other nodes without a cluster"
 NO_PUSH: Final = "push notifications are off"
-USRLOC_COLUMNS: Final = (
-    "contact_id", "user", "domain", "contact", "expires", "q", "callid", "cseq", "flags", "cflags", "user_agent",
-    "received", "path", "socket", "methods", "sip_instance", "kv_store", "attr",
-)  # fmt: skip
 PUSH: Final = (
     "pn_providers", "pn_ct_match_params", "pn_pnsreg_interval", "pn_trigger_interval", "pn_skip_pn_interval",
     "pn_refresh_timeout", "pn_enable_purr",
 )  # fmt: skip
-PINGS: Final = (
-    "ping_nated_only", "natping_tcp", "natping_partitions", "natping_socket", "sipping_from", "sipping_method",
-    "sipping_bflag", "sipping_latency_flag", "sipping_ignore_rpl_codes", "remove_on_timeout_bflag", "ping_threshold",
-    "max_pings_lost", "force_socket", "cluster_id", "cluster_sharing_tag",
-)  # fmt: skip
+CIRCUIT: Final = "a server that fails is asked again every second, and told as down until it answers"
+
+OLD_MONGODB: Final = "servers older than MongoDB 4.2 are not served, and newer ones know the queries as they are"
 
 IGNORED: Final[dict[tuple[str, str], str]] = {
+    ("cachedb_mongodb", "compat_mode_2.4"): OLD_MONGODB,
+    ("cachedb_mongodb", "compat_mode_3.0"): OLD_MONGODB,
     ("usrloc", "desc_time_out"): SHARED_MEMORY,
     ("usrloc", "preload"): "tables are made at their first use",
-    **{("usrloc", name + "_column"): MEMORY for name in USRLOC_COLUMNS},
-    ("usrloc", "max_contact_delete"): MEMORY,
-    ("usrloc", "regen_broken_contactid"): MEMORY,
     ("usrloc", "contact_refresh_timer"): NO_PUSH,
-    ("usrloc", "latency_event_min_us"): NO_PINGS,
-    ("usrloc", "latency_event_min_us_delta"): NO_PINGS,
-    ("usrloc", "shared_pinging"): NO_NODES,
-    ("usrloc", "skip_replicated_db_ops"): NO_NODES,
     **{("registrar", name): NO_PUSH for name in PUSH},
+    ("db_mysql", "max_db_retries"): CIRCUIT,
+    ("db_mysql", "max_db_queries"): CIRCUIT,
+    ("db_mysql", "ps_max_col_size"): "columns may be of any size",
+    ("db_postgres", "max_db_queries"): CIRCUIT,
+    ("db_sqlite", "alloc_limit"): "rows have no buffers of a fixed size",
     ("tm", "own_timer_proc"): "each worker has its own timers",
     ("tm", "delete_timer"): "what is over is forgotten at once",
     ("tm", "syn_branch"): "branches come from a seed and a counter, new with each start",
@@ -61,17 +52,25 @@ IGNORED: Final[dict[tuple[str, str], str]] = {
     ("proto_tcp", "tcp_async_local_connect_timeout"): NO_WAIT,
     ("proto_tcp", "tcp_async_local_write_timeout"): NO_WAIT,
     ("proto_tcp", "tcp_parallel_handling"): "messages of one connection go to the workers that own their calls",
+    ("proto_bin", "bin_async_local_connect_timeout"): NO_WAIT,
+    ("proto_bin", "bin_async_local_write_timeout"): NO_WAIT,
+    ("clusterer", "dispatch_jobs"): "packets are dealt with in their order, by the attendant",
+    ("clusterer", "db_bridges_table"): "there are no bridges between clusters yet",
     ("proto_tcp", "trace_destination"): NO_TRACE,
     ("proto_tcp", "trace_on"): NO_TRACE,
     ("proto_tcp", "trace_filter_route"): NO_TRACE,
-    ("mi_fifo", "trace_destination"): NO_TRACE,
-    ("mi_fifo", "trace_bwlist"): NO_TRACE,
+    **{(name, "trace_destination"): NO_TRACE for name in ("mi_fifo", "mi_datagram", "mi_http")},
+    **{(name, "trace_bwlist"): NO_TRACE for name in ("mi_fifo", "mi_datagram", "mi_http")},
+    ("mi_datagram", "children_count"): "the attendant answers",
+    ("mi_datagram", "reply_indent"): "answers are JSON",
+    ("mi_http", "mi_http_method"): "there are no pages for people, whose forms it was for",
+    ("httpd", "post_buf_size"): "bodies are read whole, up to receive_buf_size",
     **{("acc", name): NO_DATABASE for name in ACC_COLUMNS},
     ("acc", "log_facility"): "all lines go to the one syslog_facility",
     ("xlog", "buf_size"): "the global xlog_buf_size says it",
     ("xlog", "force_color"): "the global xlog_force_color says it",
     ("avpops", "buf_size"): "texts have no buffer here",
+    ("cachedb_redis", "ftsearch_json_mset_expire"): "contacts themselves are not kept in a store",
     **{("avpops", name): NO_DATABASE for name in AVP_COLUMNS},
     **{("uri", name): NO_DATABASE for name in URI_COLUMNS},
-    **{("nathelper", name): NO_PINGS for name in PINGS},
 }

@@ -4,6 +4,8 @@ read → parse → configuration → modules and their parameters → sockets �
 checks.
 """
 
+from typing import Final
+
 from pysips.errors import BadName, Complaint, ConfigError, ModuleError, Place
 from pysips.script import check, compile, config, parse, source
 from pysips.script.sockets import BadValue, Bond, SocketWish, parse_listener
@@ -14,6 +16,8 @@ from .log import harmless, log
 from .options import Options
 from .program import Program
 from .services import DEFAULT_PORTS, Socket, bond_of
+
+FOR_NODES: Final = ("bin", "bins")  # sockets that carry no SIP
 
 
 def load(path: str, options: Options) -> Program:
@@ -67,6 +71,10 @@ def load_modules(program: Program, complaints: list[Complaint]) -> None:
                     program.config.note(program.script.complaint(step.place, remark))
         except (ModuleError, BadName) as problem:
             complaints.append(program.script.complaint(step.place, str(problem)))
+    try:
+        registry.load_implied(program)
+    except ModuleError as problem:
+        complaints.append(Complaint(Place(program.script.file, 1), str(problem)))
     for sentence in registry.tie():
         complaints.append(Complaint(Place(program.script.file, 1), f"failed to solve module dependencies: {sentence}"))
 
@@ -114,15 +122,16 @@ def make_socket(program: Program, wish: SocketWish, complaints: list[Complaint])
     except ModuleError as problem:
         complain(str(problem))
         return
+    sockets = program.node_sockets if wish.proto in FOR_NODES else program.sockets
     general = program.options.advertised or str(known["advertised_address"] or "")
     for host in hosts:
         for port, advertised_port in wish.ports or ((default_port(program, wish.proto), 0),):
             made = Socket(
-                len(program.sockets), wish.proto, host, port, wish.advertised_host or general,
+                len(sockets), wish.proto, host, port, wish.advertised_host or general,
                 advertised_port or int(known["advertised_port"] or 0), wish.tag, wish.anycast,
             )  # fmt: skip
-            program.sockets.append(made)
-            if wish.tos >= 0:
+            sockets.append(made)
+            if wish.tos >= 0 and sockets is program.sockets:
                 program.tos[made.index] = wish.tos
             program.own(host, port)
             if made.advertised_host or made.advertised_port:

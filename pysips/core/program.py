@@ -14,6 +14,8 @@ from pysips.script.values import Value
 from pysips.sip.message import Message, read
 
 from . import waiting
+from .cachedb import Caches
+from .changes import Changes
 from .context import ASSERTION, ERROR, EVENT, LOCAL, REPLY, REQUEST, SERIOUS, STARTUP, TIMER, Context, ErrorInfo
 from .events import Events, Values
 from .hooks import Hooks
@@ -22,6 +24,7 @@ from .options import Options
 from .receive import QUIET_SECONDS, CoreStats
 from .registry import Registry
 from .services import Peer, Services, Socket
+from .sqldb import Databases
 from .stats import Cells, Statistics
 from .subscriptions import Subscriptions
 
@@ -47,7 +50,10 @@ class Program:
         self.events.carrier.deliver = self.deliver
         self.events.carrier.subscribe = self.subscriptions.subscribe
         self.hooks = Hooks()
+        self.databases = Databases(self)
+        self.changes = Changes()
         self.registry = Registry(self.services, self.statistics)
+        self.caches = Caches(self)
         self.compiled = compile.Compiled()
         self.routes: dict[tuple[str, str], Callable[[Context], Any]] = {}
         self.has_error_route = False
@@ -58,6 +64,7 @@ class Program:
         self.started = 0.0
         self.pid = os.getpid()
         self.sockets: list[Socket] = self.services.sockets
+        self.node_sockets: list[Socket] = []  # for other nodes of a cluster, not for SIP
         self.bonds: dict[str, Socket] = self.services.bonds
         self.tos: dict[int, int] = {}  # of sockets that have their own, by number
         self.own_hosts: set[str] = set()

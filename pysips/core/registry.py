@@ -134,7 +134,18 @@ class Registry:
                     setattr(self.loaded[name], attribute, None)
                 else:
                     missing.append(f'module "{name}" needs module "{need.module}": loadmodule "{need.module}.so"')
+        if not missing:
+            for module in self.loaded.values():
+                self.functions.update((spec.name, spec) for spec in exports.function_specs(module, waiting=True))
         return missing
+
+    def load_implied(self, program: "Program") -> None:
+        """The modules that loaded ones need by their parameters. Raises ModuleError."""
+        for module in list(self.loaded.values()):
+            module.program = program
+            for name in module.implied():
+                if name not in self.loaded:
+                    self.load(name)
 
     def in_order(self) -> list[Module]:
         """Modules with those first that others need or want."""
@@ -222,7 +233,7 @@ def find_class(name: str) -> type[Module]:
     try:
         found = importlib.import_module(full)
     except ModuleNotFoundError as problem:
-        cure = f"pip install pysips[{name}]"
+        cure = f"pip install pysips[{name.removeprefix('cachedb_').removeprefix('db_')}]"
         raise ModuleError(f'module "{name}" needs the Python package {problem.name}: {cure}') from None
     for value in vars(found).values():
         if isinstance(value, type) and issubclass(value, Module) and value.__module__ == full:

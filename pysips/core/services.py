@@ -200,6 +200,10 @@ class Network:
         """The id of a stream connection to a peer's address, or to an alias of it; 0 if there is none."""
         return 0
 
+    def own_connection(self, proto: str, host: str, port: int) -> int:
+        """The same, but of this very process: 0 for a sibling's."""
+        return 0
+
     def alias(self, connection: int, port: int) -> bool:
         """Let messages to this port of a stream connection's peer go over it; False if there is no such connection."""
         return False
@@ -273,6 +277,10 @@ class Transaction:
     def delete(self, kind: bytes, key: bytes) -> bool:
         raise NotReady("no tables yet")
 
+    def number(self) -> int:
+        """Its place in the order of commits: larger than that of any transaction before it."""
+        raise NotReady("no tables yet")
+
     def commit(self) -> None:
         """Make it true; raises TablesFull."""
         raise NotReady("no tables yet")
@@ -343,6 +351,10 @@ class Management:
 
     def call(self, method: str, words: list[str]) -> Promise:
         """A command with its arguments as text, as 2.4's clients send them; the promise brings Json, or MiError."""
+        raise NotReady("no management yet")
+
+    def ask_attendant(self, method: str, values: dict[str, Any]) -> Promise:
+        """A command, with its arguments by name, done in the attendant; the promise brings Json, or MiError."""
         raise NotReady("no management yet")
 
 

@@ -48,6 +48,10 @@ class WorkerNetwork(Network):
         """See `core.services.Network`."""
         return 0 if self.tcp is None else self.tcp.connection_to(proto, host, port)
 
+    def own_connection(self, proto: str, host: str, port: int) -> int:
+        """See `core.services.Network`."""
+        return 0 if self.tcp is None else self.tcp.own_connection(proto, host, port)
+
     def alias(self, connection: int, port: int) -> bool:
         """See `core.services.Network`."""
         return self.tcp is not None and self.tcp.alias(connection, port)

@@ -233,6 +233,11 @@ class Tcp:
         one = self.places.get((proto, host, port))
         return self.elsewhere(proto, host, port) if one is None else one.id
 
+    def own_connection(self, proto: str, host: str, port: int) -> int:
+        """The id of our connection to an address; 0 for none, and for a sibling's."""
+        one = self.places.get((proto, host, port))
+        return 0 if one is None else one.id
+
     def send_on(self, connection: int, data: bytes) -> bool:
         """Send for a sibling on a connection of ours; False if it is not there or takes no more."""
         one = self.connections.get(connection)

@@ -107,6 +107,10 @@ def build(program: Program, options: Options, root: str, who: tuple[int, int] | 
             seats, open_slots(where, workers, backlog, program.tos.get(where.index, tos)), strict=False
         ):
             seat.sockets.append(sock)
+    for where in program.node_sockets:
+        if not is_here(where.host):
+            log.notice("boot", f"{where.name}: this machine does not have the address now")
+        seats[workers].sockets += open_slots(where, 1, backlog)
     path = Path("/") / run.path.relative_to(root) if root else run.path
     started = time.time()
     program.started = started
@@ -133,7 +137,7 @@ def number_of_workers(program: Program, options: Options) -> int:
         for name, letter in (("udp_workers", options.workers_udp), ("tcp_workers", options.workers_tcp))
         if letter or name in settings.given
     ]
-    given += [wish.workers for wish in settings.sockets if wish.workers]
+    given += [wish.workers for wish in settings.sockets if wish.workers and wish.proto not in loading.FOR_NODES]
     most = max(given or [int(value or 0) for value in asked.values()])
     if options.debug or settings.globals["debug_mode"]:
         most = DEBUG_WORKERS
@@ -200,7 +204,7 @@ def banner(server: Server) -> list[str]:
     board, program = server.board, server.program
     pids = [str(board.own(seat.row)[PID]) for seat in server.seats]
     lines = [f"PySIPS {__version__} runs {program.config.file}"]
-    for where in program.sockets:
+    for where in [*program.sockets, *program.node_sockets]:
         text = f"listening on {where.name}"
         if where.advertised_host or where.advertised_port:
             text += f", advertised as {where.sent_by}"

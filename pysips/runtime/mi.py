@@ -76,6 +76,13 @@ class Mi(Management):
         spec = self.commands.get(method)
         return self.perform(method, words if spec is None else by_words(spec, words))
 
+    def ask_attendant(self, method: str, values: dict[str, Any]) -> Promise:
+        """See `core.services.Management`."""
+        spec = self.commands.get(method)
+        if spec is None:
+            return failed(MiError(NOT_FOUND, "Method not found"))
+        return self.here(spec, values) if self.slot < 0 else self.elsewhere(self.slots, method, values)
+
     # -- doing it
 
     def perform(self, method: str, params: Any) -> Promise:
@@ -123,10 +130,10 @@ class Mi(Management):
         result.when_done(done)
         return promise
 
-    def elsewhere(self, seat: int, method: str, values: dict[str, Any]) -> Promise:
-        """In one other process."""
+    def elsewhere(self, seat: int, method: str, values: dict[str, Any], seconds: float = EACH_SECONDS) -> Promise:
+        """In one other process, within so many seconds."""
         promise = Promise()
-        asked = self.line.ask(seat, dumped({"method": method, "params": values}), EACH_SECONDS)
+        asked = self.line.ask(seat, dumped({"method": method, "params": values}), seconds)
 
         def done() -> None:
             if asked.value is None:

@@ -134,15 +134,29 @@ class CoreCommands(Module):
 
     @mi("list_tcp_conns", full="tcp:list", where=Where.ONCE)
     async def tcp_list(self) -> Json:
-        """The open stream connections of all workers; null without any."""
+        """The open stream connections of all workers, and those to other nodes; null without any."""
         answers = await self.mi_of().ask_all(range(self.server.workers), "_core:connections", {})
         found = [row for one in answers if one.failure is None for row in one.value]
+        found += [dict(row) for row in self.connections()]
         return {"Connections": found} if found else None
 
     @mi("_connections", full="_core:connections", where=Where.EACH)
     def connections_here(self) -> Json:
         """In each worker: its own."""
         return [dict(row) for row in self.connections()]
+
+    # -- the change log
+
+    @mi("_reached", full="_core:reached", where=Where.ONCE)
+    async def reached(self, follower: str, place: str) -> Json:
+        """In the attendant, for a worker: true once a follower has passed a place of the log."""
+        return bool(await self.server.program.changes.reading.reached(follower, bytes.fromhex(place)))
+
+    @mi("_wake", full="_core:wake", where=Where.ONCE)
+    def wake(self, follower: str) -> Json:
+        """In the attendant, for a worker: let a follower look at the log at once."""
+        self.server.program.changes.reading.wake(follower)
+        return True
 
     # -- events
 

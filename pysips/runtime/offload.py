@@ -6,7 +6,7 @@ Facts:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -76,3 +76,34 @@ def driven(work: Coroutine[Promise, None, Any]) -> Promise:
 
     step()
     return promise
+
+
+class Mixed:
+    """Await a coroutine that awaits promises as well as asyncio's futures, in a task."""
+
+    def __init__(self, work: Coroutine[Any, None, Any]) -> None:
+        self.work = work
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        loop = asyncio.get_running_loop()
+        problem: BaseException | None = None
+        while True:
+            try:
+                waited = self.work.send(None) if problem is None else self.work.throw(problem)
+            except StopIteration as end:
+                return end.value
+            problem = None
+            try:
+                if isinstance(waited, Promise):
+                    yield from arrival(waited, loop)
+                else:
+                    yield waited
+            except BaseException as cancelled:
+                problem = cancelled
+
+
+def arrival(promise: Promise, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[None]":
+    """A future that is done when a promise is."""
+    future: asyncio.Future[None] = loop.create_future()
+    promise.when_done(lambda: None if future.done() else future.set_result(None))
+    return future

@@ -32,7 +32,7 @@ from .handover import Handover
 from .loop import Loop
 from .mi import Mi
 from .mi_core import CoreCommands
-from .offload import LoopOffload, driven
+from .offload import LoopOffload, Mixed, driven
 from .server import Seat, Server
 from .supervisor import CANNOT_START, SIGNALS, rename
 from .tables import LmdbTables
@@ -159,7 +159,7 @@ class Process:
         self.turn()
         try:
             self.tables.tidy()
-            await self.program.registry.start()
+            await Mixed(self.program.registry.start())
             await self.begin()
         except (PysipsError, OSError) as problem:
             log.error(self.seat.title, f"cannot start: {problem}")
@@ -186,7 +186,7 @@ class Process:
         while self.owing() and not self.hurry and self.clock.now() < last:
             await asyncio.sleep(TICK)
         try:
-            await self.program.registry.stop()
+            await Mixed(self.program.registry.stop())
         except Exception:
             log.failure(self.seat.title, "a module failed to stop")
         self.finish()

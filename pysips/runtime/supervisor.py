@@ -25,7 +25,7 @@ from typing import Final
 from pysips.core.log import log
 
 from . import tables
-from .counters import BEAT, RUNNING, STATE
+from .counters import BEAT, OWING, RUNNING, STATE
 from .server import Seat, Server
 
 TICK: Final = 0.7  # seconds: whoever is silent is replaced within 4.2 s, early in a caller's patience of 32 s
@@ -34,6 +34,7 @@ SILENT_STARTING: Final = 60  # a process that starts has no heartbeat yet
 CANNOT_START: Final = 3
 STARTUP_SECONDS: Final = 60.0
 LAST_SECONDS: Final = 1.0  # beyond shutdown_time, before SIGKILL
+LONGEST_SECONDS: Final = 62.0  # for the attendant, while it says that it owes something
 SIGNALS: Final = frozenset(
     (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 )
@@ -222,9 +223,16 @@ class Supervisor:
         if self.await_end(self.shutdown_seconds + LAST_SECONDS, workers_only=True):
             self.tell(signal.SIGTERM)
             self.await_end(LAST_SECONDS, workers_only=False)
+            if any(one.pid and self.owes(one) for one in self.watched):
+                self.await_end(LONGEST_SECONDS, workers_only=False)  # databases get what they are owed
         self.tell(signal.SIGKILL)
         self.await_end(LAST_SECONDS, workers_only=False)
         tables.remove(self.server.folder)
+
+    def owes(self, one: Watched) -> bool:
+        """Whether a process is not yet at its own end, since it has to finish something for others."""
+        own = self.server.board.own(one.seat.row)
+        return own[OWING] != 0 and own[STATE] == RUNNING
 
     def await_end(self, seconds: float, workers_only: bool) -> bool:
         """Wait until they are gone; False when time is over or a second signal came."""

@@ -158,6 +158,9 @@ class LmdbTransaction(Transaction):
         self.asked += 1
         room.ask(pages, self.asked)
 
+    def number(self) -> int:
+        return int(self.raw.id())
+
     def commit(self) -> None:
         try:
             self.raw.commit()

@@ -1,5 +1,6 @@
 """A SIP worker: its sockets, the door for what they bring, and the script's own routes of slot 0."""
 
+from functools import partial
 from typing import Final
 
 from pysips.core.context import Context
@@ -12,6 +13,7 @@ from pysips.net.resolve import DnsSettings, Names
 from pysips.net.tcp import Tcp, TcpCounters, TcpSettings
 from pysips.net.udp import UdpCounters
 
+from .changes import WorkerReading
 from .counters import BORN, LIVES, OWING
 from .process import BEAT_SECONDS, Process, Repeated
 from .server import Seat, Server
@@ -58,10 +60,13 @@ class Worker(Process):
             None if known["dns_use_search_list"] is None else bool(known["dns_use_search_list"]),
             not known["disable_dns_failover"], int(known["exec_dns_threshold"] or 0) / 1_000_000,
         )  # fmt: skip
+        self.program.changes.reading = WorkerReading(self.tables, partial(self.mi.elsewhere, server.workers))
         services.resolver = Names(self.clock, self.offload, families, settings)
 
     def close_streams(self) -> None:
-        """The listening sockets of other slots are not for us; their datagram sockets may be, see standing_in.py."""
+        """Listening sockets of others are not for us; the workers' datagram sockets may be, see standing_in.py."""
+        for sock in self.server.seats[self.server.workers].sockets:
+            sock.close()
         for other in self.server.seats[: self.server.workers]:
             if other is not self.seat:
                 for where, sock in zip(self.services.sockets, other.sockets, strict=True):

@@ -45,7 +45,7 @@ PERCENT: Final = (0, 100)
 MEMORY: Final = "Python manages its memory itself"
 BUFFER: Final = "texts have no buffer of a fixed size"
 RECEIVED: Final = "whether Via gets a received parameter is for RFC 3261 section 18.2.1 to say"
-NO_SQL: Final = "no module here asks a database"
+NO_BATCH: Final = "rows are gathered by the modules that write many"
 NO_EVENT: Final = "E_CORE_LOG is not raised"
 NO_FLAG: Final = "connections are opened whatever the flag"
 FORMATS: Final = ("plain_text", "json", "json_cee")
@@ -105,11 +105,11 @@ KNOWN: Final[dict[str, Known]] = {
     "dns_servers_no": number(None),
     "dns_use_search_list": number(None, FLAG),
     # databases
-    "db_default_url": text(later=NO_SQL),
-    "db_version_table": text("version", later=NO_SQL),
-    "db_max_async_connections": number(10, later=NO_SQL),
-    "query_buffer_size": number(0, later=NO_SQL),
-    "query_flush_time": number(0, later=NO_SQL),
+    "db_default_url": text(),
+    "db_version_table": text("version"),
+    "db_max_async_connections": number(10, (1, 1000)),
+    "query_buffer_size": number(0, ignored=NO_BATCH),
+    "query_flush_time": number(0, ignored=NO_BATCH),
     # TCP
     "tcp_connect_timeout": number(100),
     "tcp_connection_lifetime": number(120),
@@ -145,7 +145,7 @@ KNOWN: Final[dict[str, Known]] = {
     "mem_warming_enabled": number(0, ignored=MEMORY),
     "mem_warming_pattern_file": text(ignored=MEMORY),
     "mem_warming_percentage": number(0, PERCENT, ignored=MEMORY),
-    "restart_persistency_cache_file": text(ignored=MEMORY),
+    "restart_persistency_cache_file": text(".restart_persistency.cache"),
     "restart_persistency_size": number(0, ignored=MEMORY),
     "memlog": number(0, ANY, ignored=MEMORY),
     "memdump": number(0, ANY, ignored=MEMORY),

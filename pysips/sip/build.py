@@ -52,7 +52,8 @@ def reply(
     return (
         f"SIP/2.0 {status} {reason}\r\n{vias}{text[starts[to] : end - 2]}{tag}"
         f"{text[starts[from_] : starts[from_ + 1]]}{text[starts[call_id] : starts[call_id + 1]]}"
-        f"{text[starts[cseq] : starts[cseq + 1]]}{extra_headers}Content-Length: {size(body) if body else 0}\r\n{after}\r\n{body}"
+        f"{text[starts[cseq] : starts[cseq + 1]]}{extra_headers}"
+        f"Content-Length: {size(body) if body else 0}\r\n{after}\r\n{body}"
     )
 
 

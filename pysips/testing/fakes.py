@@ -73,6 +73,9 @@ class FakeNet(Network):
     def connection_to(self, proto: str, host: str, port: int) -> int:
         return self.connections.get((proto, host, port), 0)
 
+    def own_connection(self, proto: str, host: str, port: int) -> int:
+        return self.connections.get((proto, host, port), 0)
+
     def close(self, connection: int) -> bool:
         self.closed.append(connection)
         return True

@@ -10,11 +10,13 @@ story.after(32)
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from pysips.core import loading
 from pysips.core.log import Entry, log
 from pysips.core.options import Options
+from pysips.core.program import Program
 from pysips.core.receive import Door
 from pysips.core.services import Peer, Socket
 from pysips.script import source
@@ -29,13 +31,18 @@ HEAD = 'socket=udp:10.0.0.9:5060\nstrict_parsing=no\nloadmodule "proto_udp.so"\n
 class Story:
     """A loaded script with fakes all around. `lines` is what was logged, with xlog() too.
 
-    script: everything below the modules' lines; modules: their names; head: what stands above (a socket by default).
+    script: everything below the modules' lines; modules: their names; head: what stands above (a socket by default);
+    before: called with the program before the modules start.
     """
 
-    def __init__(self, script: str, modules: str = "", head: str = HEAD) -> None:
+    def __init__(
+        self, script: str, modules: str = "", head: str = HEAD, before: Callable[[Program], object] | None = None
+    ) -> None:
         lines = "".join(f'loadmodule "{name}.so"\n' for name in modules.split())
         self.program = loading.load_source(source.of_text(head + lines + script, "story.cfg"), Options("story.cfg"))
         self.net, self.clock, self.resolver = fakes.fill(self.program.services)
+        if before is not None:
+            before(self.program)
         self.door = Door(self.program.services, self.program)
         self.parties: dict[tuple[str, int], Party] = {}
         self.seen = 0

@@ -27,6 +27,9 @@ class MemoryTransaction(Transaction):
         self.changes[kind, key] = None
         return was_there
 
+    def number(self) -> int:
+        return self.tables.commits + 1
+
     def commit(self) -> None:
         self.abort()
         if self.tables.is_full:

@@ -42,6 +42,32 @@ def cli(server: Server, *words: str, fails: bool = False) -> Any:
     return run([str(CLI), *given, "-x", "mi", *words], server, fails)
 
 
+DOORS = """
+loadmodule "mi_datagram.so"
+modparam("mi_datagram", "socket_name", "udp:127.0.0.1:25080")
+loadmodule "httpd.so"
+modparam("httpd", "port", 25081)
+loadmodule "mi_http.so"
+"""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("communication_type=http", "url=http://127.0.0.1:25081/mi"),
+        ("communication_type=datagram", "datagram_ip=127.0.0.1", "datagram_port=25080"),
+    ],
+    ids=["http", "datagram"],
+)
+def test_the_client_over_other_doors(serve: Callable[..., Server], options: tuple[str, ...]) -> None:
+    server = serve(CALLS.replace("\nroute {", DOORS + "\nroute {", 1))
+    given = [word for option in options for word in ("-o", option)]
+    for command in ("version", "core:version"):
+        answer = run([str(CLI), *given, "-x", "mi", command], server)
+        assert answer["Server"].startswith("PySIPS (")
+    assert "404: AOR not found" in run([str(CLI), *given, "-x", "mi", "ul_show_contact", *BOB], server, fails=True)
+
+
 def ours(server: Server, *words: str, fails: bool = False) -> Any:
     place = ["-f", str(server.fifo), "--reply-dir", str(server.reply_folder)]
     return run([sys.executable, "-m", "pysips", "mi", *place, *words], server, fails)

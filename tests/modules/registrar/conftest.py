@@ -1,5 +1,6 @@
 """A registrar without a server: the modules in a registry, tables in memory, replies in a list."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -153,7 +154,12 @@ class Rig:
 
     def mi(self, name: str, **arguments: Any) -> Any:
         """A management command."""
-        return next(spec for spec in self.registry.mi_commands() if spec.name == name).call(**arguments)
+        answer = next(spec for spec in self.registry.mi_commands() if spec.name == name).call(**arguments)
+        if not inspect.iscoroutine(answer):
+            return answer
+        with pytest.raises(StopIteration) as ended:  # it waits for nobody where there is no database
+            answer.send(None)
+        return ended.value.value
 
     def shown(self, aor: str = "alice@example.com") -> list[dict[str, Any]]:
         """The contacts of an AoR as ul_show_contact shows them."""

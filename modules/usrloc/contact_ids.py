@@ -1,0 +1,69 @@
+"""The 64-bit id of a contact, as OpenSIPS makes it: the AoR's hash, the AoR's label, the contact's label.
+
+Nodes of a cluster name contacts by it, and so do `$ct` lookups by id and SQL rows: all of them must make the same.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+CLABEL_BITS: Final = 14
+RLABEL_BITS: Final = 32
+HASH_BITS: Final = 16
+WORD: Final = 0xFFFF_FFFF
+
+
+def aor_hash(aor: str) -> int:
+    """OpenSIPS' hash of a string (its core hash, without a table's size): 32 bits."""
+    data = aor.encode("utf-8", "surrogateescape")
+    whole = len(data) - len(data) % 4
+    total = 0
+    for at in range(0, whole, 4):
+        value = 0
+        for byte in data[at : at + 4]:
+            value = (value << 8) + signed(byte)
+        total += mixed(value)
+    value = 0
+    for byte in data[whole:]:
+        value = (value << 8) + signed(byte)
+    total = (total + mixed(value)) & WORD
+    return (total + (total >> 11) + (total >> 13) + (total >> 23)) & WORD
+
+
+def signed(byte: int) -> int:
+    """A byte as C's `char` has it."""
+    return byte - 256 if byte >= 128 else byte
+
+
+def mixed(value: int) -> int:
+    value &= WORD
+    return value ^ (value >> 3)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactId:
+    """hash: the low 16 bits of the AoR's; label: of the AoR, 32 bits; clabel: of the contact, 14 bits."""
+
+    hash: int
+    label: int
+    clabel: int
+
+    @property
+    def number(self) -> int:
+        """The id as it travels, 62 bits."""
+        return self.clabel | self.label << CLABEL_BITS | self.hash << (CLABEL_BITS + RLABEL_BITS)
+
+    @classmethod
+    def of(cls, aor: str, label: int, clabel: int) -> "ContactId":
+        """Labels beyond their bits begin anew, as a counter does."""
+        return cls(
+            aor_hash(aor) & (1 << HASH_BITS) - 1, label & WORD, clabel & (1 << CLABEL_BITS) - 1
+        )  # fmt: skip
+
+    @classmethod
+    def split(cls, number: int) -> "ContactId":
+        """The parts of an id that came from elsewhere."""
+        return cls(
+            number >> (CLABEL_BITS + RLABEL_BITS) & (1 << HASH_BITS) - 1,
+            number >> CLABEL_BITS & WORD,
+            number & (1 << CLABEL_BITS) - 1,
+        )

@@ -1,0 +1,1 @@
+"""Modules that only tests load: a script's `mpath` names this folder."""

@@ -1,0 +1,11 @@
+"""Fetch the jars of all sets."""
+
+import subprocess
+import sys
+
+from . import main
+
+try:
+    main()
+except (OSError, subprocess.CalledProcessError) as problem:
+    sys.exit(f"The jars of Java servers could not be fetched: {problem}")
