@@ -17,6 +17,16 @@ DEFAULT_PORT: Final = 5060
 POSITIVE: Final = 2**62 - 1
 
 
+def says_source(ctx: Context) -> bool:
+    """A quick proof that the top Via names the very address and port that the request came from, and asks nothing."""
+    facts = ctx.message.via
+    source = ctx.source
+    return (
+        facts is not None and facts.plain and facts.port == source.port and facts.host == source.host
+        and not ctx.via_flags & FORCE_RPORT
+    )  # fmt: skip
+
+
 def source_marks(ctx: Context) -> list[Edit]:
     """The edits by which the top Via of `ctx.message` learns where it came from (`received`, `rport`)."""
     source = ctx.source
@@ -61,10 +71,11 @@ def local_tag(ctx: Context) -> str:
 
     Python's hash of a text is keyed (SipHash), and all processes have their key from the supervisor.
     """
-    if not ctx.to_tag:
+    tag = ctx.to_tag
+    if not tag:
         message = ctx.message
-        ctx.to_tag = ctx.program.tag_prefix + str(hash(message.branch() + message.call_id()) & POSITIVE)
-    return ctx.to_tag
+        tag = ctx.to_tag = ctx.program.tag_prefix + str(hash(message.branch() + message.call_id()) & POSITIVE)
+    return tag
 
 
 def reply_text(ctx: Context, code: int, reason: str, to_tag: str = "", headers: str = "", body: str = "") -> str:
@@ -74,11 +85,11 @@ def reply_text(ctx: Context, code: int, reason: str, to_tag: str = "", headers: 
     """
     program = ctx.program
     if code > 100 and not to_tag:
-        to_tag = local_tag(ctx)
+        to_tag = ctx.to_tag or local_tag(ctx)
     extra = headers + ctx.reply_headers + program.server_line
-    body = body or ctx.reply_body
     after = warning(ctx) if program.sip_warning and code >= 300 else ""
-    return reply(ctx.message, code, reason, to_tag, extra, body, source_marks(ctx), after)
+    marks = None if says_source(ctx) else source_marks(ctx)
+    return reply(ctx.message, code, reason, to_tag, extra, body or ctx.reply_body, marks, after)
 
 
 def warning(ctx: Context) -> str:
@@ -96,5 +107,6 @@ def send_reply(ctx: Context, code: int, reason: str, headers: str = "", body: st
     """Answer statelessly: 1, or -1 when it could not be sent. An ACK is never answered (-1)."""
     if ctx.message.method == "ACK":
         return -1
-    text = reply_text(ctx, code, reason, "", headers, body)
-    return 1 if ctx.services.network.send(text.encode("utf-8", "surrogateescape"), reply_peer(ctx)) >= 0 else -1
+    data = reply_text(ctx, code, reason, "", headers, body).encode("utf-8", "surrogateescape")
+    peer = ctx.source if says_source(ctx) else reply_peer(ctx)
+    return 1 if ctx.services.network.send(data, peer) >= 0 else -1

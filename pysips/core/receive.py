@@ -115,22 +115,16 @@ class Door(Receiver):
             self.say("unreadable", peer, "what came is no SIP message")
             return
         ctx = Context(self.services, self.program, message, peer, REPLY if message.status else REQUEST)
-        if self.slow_seconds:
-            started = self.services.clock.now()
-            self.handle(ctx)
-            self.measure(ctx, self.services.clock.now() - started)
-        else:
-            self.handle(ctx)
-
-    def handle(self, ctx: Context) -> None:
-        """A message that could be read."""
+        started = self.services.clock.now() if self.slow_seconds else 0.0
         try:
-            if ctx.message.status:
+            if message.status:
                 self.reply(ctx)
             else:
                 self.request(ctx)
         except Exception as problem:
             self.failed(ctx, problem)
+        if started:
+            self.measure(ctx, self.services.clock.now() - started)
 
     def measure(self, ctx: Context, seconds: float) -> None:
         """Tell of a message that kept the worker busy for longer than `exec_msg_threshold`."""
@@ -148,26 +142,32 @@ class Door(Receiver):
 
     def request(self, ctx: Context) -> None:
         self.stats.rcv_requests.inc()
+        message = ctx.message
         if self.strict:
             try:
-                check(ctx.message)
+                check(message)
             except SipError as problem:
                 self.refuse(ctx, problem)
                 return
-            if ctx.message.kinds.find(PROXY_REQUIRE, 1) > 0 and self.demands(ctx):
+            if PROXY_REQUIRE in message.kinds and self.demands(ctx):
                 return
-        elif not is_readable(ctx.message):
+        elif not is_readable(message):
             self.stats.drop_requests.inc()
             return
         if self.runs.requests and self.is_waiting(ctx):
             return
         hooks = self.program.hooks
-        for guard in hooks.guards + hooks.ack_guards if ctx.message.method == "ACK" else hooks.guards:
+        for guard in hooks.guards + hooks.ack_guards if message.method == "ACK" else hooks.guards:
             if guard.takes(ctx):
                 return
         if self.main is None:
             return
-        self.runs.start(ctx, self.main(ctx), self.request_ended, self.failed)
+        code = self.main(ctx)
+        if isinstance(code, int):  # nothing had to wait
+            if ctx.at_end is not None:
+                self.request_ended(ctx, code)
+        else:
+            self.runs.start(ctx, code, self.request_ended, self.failed)
 
     def demands(self, ctx: Context) -> bool:
         """Answer 420 to a request that demands an extension of its proxies that we have not (section 16.3, step 5)."""

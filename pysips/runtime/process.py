@@ -117,7 +117,7 @@ class Process:
         services.slot = self.seat.slot
         services.slots = server.workers
         services.lives = self.own[LIVES]
-        self.tables = LmdbTables(server.folder, statistics.counter("net", "tables_refused"))
+        self.tables = LmdbTables(server.folder, statistics.counter("net", "tables_refused"), server.workers + 1)
         services.tables = self.tables
         dropped = statistics.counter("net", "handover_dropped")
         self.line = Handover(server.boxes, self.seat.row, services.sockets, self.wheel, dropped)

@@ -7,8 +7,9 @@ Facts, each from an experiment (house rule 9.4):
   one does not: the lock is a robust mutex, and the next writer takes it over;
 - a reader that was killed or stopped keeps old pages and lets the file grow: no read transaction outlives a call
   here, a long scan comes in pieces of 500, and `tidy` clears the slots of dead readers;
-- the map is one fixed TiB (it takes 10 kB of memory) and never grown; without `writemap`, since a full tmpfs would
-  then be a SIGBUS; a full disk or map is TablesFull, an alarm and a counter, and nothing else;
+- the map is one fixed TiB (it takes 10 kB of memory) and never grown. It is written in place (`writemap`), with room.py
+  before it, where the disk can promise its pages, else by system calls; all processes do the same, which shows in the
+  file's length. A full disk or map is TablesFull, an alarm and a counter, and nothing else;
 - keys end at 511 bytes: of longer ones the first 400 stand as they are, and a hash stands for the rest;
 - the file is opened after the fork, never before it.
 """
@@ -25,12 +26,15 @@ from pysips.core.services import Tables, TablesFull, Transaction
 from pysips.core.stats import Counter
 from pysips.errors import PysipsError
 
+from .room import PAGES_A_RECORD, Room, allocate
+
 MAP_SIZES: Final = (1 << 40, 1 << 36, 1 << 32)
 MAX_READERS: Final = 1024
 LONGEST_KEY: Final = 510  # and one byte for the kind
 KEPT: Final = 400
 AT_ONCE: Final = 500
 FILE: Final = "tables"
+FIRST_BYTES: Final = 65_536  # of the file: what making it writes
 
 
 class NoTables(PysipsError):
@@ -49,7 +53,7 @@ def after_kind(kind: bytes) -> bytes:
     return bytes((kind[0] + 1,))
 
 
-def open_environment(folder: Path, create: bool, sizes: tuple[int, ...] = MAP_SIZES) -> Any:
+def open_environment(folder: Path, create: bool, in_place: bool, sizes: tuple[int, ...] = MAP_SIZES) -> Any:
     """Open the file with the first of these sizes that can be had; raises NoTables.
 
     A limit on address space (`ulimit -v`) makes do with a smaller map, the same in each process.
@@ -59,7 +63,7 @@ def open_environment(folder: Path, create: bool, sizes: tuple[int, ...] = MAP_SI
         try:
             return lmdb.open(
                 str(folder / FILE), map_size=size, subdir=False, create=create, max_dbs=0, max_readers=MAX_READERS,
-                sync=False, metasync=False, writemap=False, readahead=False, mode=0o600,
+                sync=False, metasync=False, writemap=in_place, readahead=False, mode=0o600,
             )  # fmt: skip
         except (lmdb.MemoryError, MemoryError) as too_large:
             problem = too_large
@@ -68,13 +72,39 @@ def open_environment(folder: Path, create: bool, sizes: tuple[int, ...] = MAP_SI
     raise NoTables(f"cannot open the shared tables in {folder}: {problem}") from None
 
 
+def is_in_place(folder: Path) -> bool:
+    """Whether the tables are written through the map: their file is as long as the map then."""
+    try:
+        return (folder / FILE).stat().st_size >= MAP_SIZES[-1]
+    except OSError:
+        return False  # opening it says why
+
+
 def make(folder: Path) -> None:
     """Wipe what an earlier server left and make the file. Raises NoTables. For a short-lived process of its own."""
-    remove(folder)
-    environment = open_environment(folder, create=True)
+    try:
+        environment = made_in_place(folder)
+    except (OSError, NoTables):  # no such promises here, or no file of that length
+        remove(folder)
+        environment = open_environment(folder, True, False)
     with environment.begin(write=True) as transaction:
         transaction.put(b"\x00made by", str(os.getpid()).encode())
     environment.close()
+
+
+def made_in_place(folder: Path) -> Any:
+    """A fresh file that can be written through the map. Raises OSError, NoTables."""
+    remove(folder)
+    environment = open_environment(folder, True, True)
+    fd = os.open(folder / FILE, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        allocate(fd, 0, FIRST_BYTES)
+    except OSError:
+        environment.close()
+        raise
+    finally:
+        os.close(fd)
+    return environment
 
 
 def remove(folder: Path) -> None:
@@ -85,31 +115,48 @@ def remove(folder: Path) -> None:
 
 @final
 class LmdbTransaction(Transaction):
-    """A write transaction; see `core.services.Transaction`."""
+    """A write transaction; see `core.services.Transaction`. asked: how often it asked for room."""
 
-    __slots__ = ("raw", "tables")
+    __slots__ = ("asked", "raw", "tables")
 
     def __init__(self, tables: "LmdbTables", raw: Any) -> None:
         self.tables: LmdbTables = tables
         self.raw: Any = raw
+        self.asked: int = 0
 
     def get(self, kind: bytes, key: bytes) -> bytes | None:
-        found: bytes | None = self.raw.get(stored(kind, key))
+        found: bytes | None = self.raw.get(kind + key if len(key) <= LONGEST_KEY else stored(kind, key))
         return found
 
     def put(self, kind: bytes, key: bytes, value: bytes) -> None:
         try:
-            self.raw.put(stored(kind, key), value)
-        except lmdb.Error as problem:
+            room = self.tables.room
+            if room is not None:
+                pages = PAGES_A_RECORD + (len(value) >> 12)
+                room.left -= pages
+                if room.left < 0:
+                    self.ask(room, pages)
+            self.raw.put(kind + key if len(key) <= LONGEST_KEY else stored(kind, key), value)
+        except (lmdb.Error, OSError) as problem:
             self.raw.abort()
             raise self.tables.full(problem) from None
 
     def delete(self, kind: bytes, key: bytes) -> bool:
         try:
+            room = self.tables.room
+            if room is not None:  # even to delete, pages are written anew
+                room.left -= PAGES_A_RECORD
+                if room.left < 0:
+                    self.ask(room, PAGES_A_RECORD)
             return bool(self.raw.delete(stored(kind, key)))
-        except lmdb.Error as problem:  # even to delete, pages are written anew
+        except (lmdb.Error, OSError) as problem:
             self.raw.abort()
             raise self.tables.full(problem) from None
+
+    def ask(self, room: Room, pages: int) -> None:
+        """Too little was left for so many pages. Raises OSError."""
+        self.asked += 1
+        room.ask(pages, self.asked)
 
     def number(self) -> int:
         return int(self.raw.id())
@@ -126,13 +173,21 @@ class LmdbTransaction(Transaction):
 
 @final
 class LmdbTables(Tables):
-    """The shared tables of one process. `refused`: counts the records that found no room."""
+    """The shared tables of one process.
 
-    __slots__ = ("environment", "refused")
+    refused: counts the records that found no room; writers: how many processes write these tables; room: what may be
+    written in place; None where that is left to system calls.
+    """
 
-    def __init__(self, folder: Path, refused: Counter, sizes: tuple[int, ...] = MAP_SIZES) -> None:
-        self.environment: Any = open_environment(folder, False, sizes)
+    __slots__ = ("environment", "refused", "room")
+
+    def __init__(self, folder: Path, refused: Counter, writers: int = 1, sizes: tuple[int, ...] = MAP_SIZES) -> None:
+        in_place = is_in_place(folder)
+        self.environment: Any = open_environment(folder, False, in_place, sizes)
         self.refused: Counter = refused
+        self.room: Room | None = None
+        if in_place:
+            self.room = Room(self.environment, os.open(folder / FILE, os.O_RDWR | os.O_CLOEXEC), writers)
 
     def get(self, kind: bytes, key: bytes) -> bytes | None:
         with self.environment.begin() as transaction:
@@ -140,20 +195,17 @@ class LmdbTables(Tables):
         return found
 
     def put(self, kind: bytes, key: bytes, value: bytes) -> None:
-        try:
-            with self.environment.begin(write=True) as transaction:
-                transaction.put(stored(kind, key), value)
-        except lmdb.Error as problem:
-            raise self.full(problem) from None
+        one = self.begin()
+        one.put(kind, key, value)
+        one.commit()
 
     def delete(self, kind: bytes, key: bytes) -> bool:
-        try:
-            with self.environment.begin(write=True) as transaction:
-                return bool(transaction.delete(stored(kind, key)))
-        except lmdb.Error as problem:
-            raise self.full(problem) from None
+        one = self.begin()
+        found = one.delete(kind, key)
+        one.commit()
+        return found
 
-    def begin(self) -> Transaction:
+    def begin(self) -> LmdbTransaction:
         try:
             return LmdbTransaction(self, self.environment.begin(write=True))
         except lmdb.Error as problem:
@@ -199,6 +251,8 @@ class LmdbTables(Tables):
 
     def close(self) -> None:
         self.environment.close()
+        if self.room is not None:
+            self.room.close()
 
     def full(self, problem: Exception) -> TablesFull:
         """There is no room: count it, raise the alarm, and answer 500."""

@@ -17,6 +17,7 @@ from . import scan
 from .edits import Edit
 from .headers import CALL_ID, CSEQ, FOLD, FROM, RECORD_ROUTE, ROUTE, TO, VIA
 from .message import Message
+from .proven import proven_kinds
 from .text import BLANKS, next_outside
 
 
@@ -39,27 +40,20 @@ def reply(
     text = message.text
     kinds = message.kinds
     starts = message.starts
-    via = kinds.find(VIA, 1)
-    to = kinds.find(TO, 1)
-    from_ = kinds.find(FROM, 1)
-    call_id = kinds.find(CALL_ID, 1)
-    cseq = kinds.find(CSEQ, 1)
-    if (
-        message.odd
-        or FOLD in kinds
-        or kinds.find(VIA, via + 1) >= 0
-        or (180 <= status < 300 and RECORD_ROUTE in kinds)
-        or min(via, to, from_, call_id, cseq) < 0
-        or text[starts[to + 1] - 3] in BLANKS
-    ):
+    places = proven_kinds.get(kinds)  # no folds then, and nothing is missing
+    if places is None or message.odd or (180 <= status < 300 and RECORD_ROUTE in kinds):
         return careful_reply(message, status, reason, to_tag, extra_headers, body, marks, after)
+    from_, to, call_id, cseq, _, _, via, _ = places
     end = starts[to + 1]
+    if not via or text[end - 3] in BLANKS:  # several Via lines
+        return careful_reply(message, status, reason, to_tag, extra_headers, body, marks, after)
     tag = "\r\n" if not to_tag or message.to_tag() else ";tag=" + to_tag + "\r\n"
     vias = text[starts[via] : starts[via + 1]] if not marks else marked(text, starts[via], starts[via + 1], marks)
     return (
         f"SIP/2.0 {status} {reason}\r\n{vias}{text[starts[to] : end - 2]}{tag}"
         f"{text[starts[from_] : starts[from_ + 1]]}{text[starts[call_id] : starts[call_id + 1]]}"
-        f"{text[starts[cseq] : starts[cseq + 1]]}{extra_headers}Content-Length: {size(body)}\r\n{after}\r\n{body}"
+        f"{text[starts[cseq] : starts[cseq + 1]]}{extra_headers}"
+        f"Content-Length: {size(body) if body else 0}\r\n{after}\r\n{body}"
     )
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pysips.core.services import TablesFull
 from pysips.core.stats import Statistics
+from pysips.runtime.room import PAGES
 from pysips.runtime.tables import AT_ONCE, FILE, LmdbTables, NoTables, make, stored
 
 KIND = b"c"
@@ -193,7 +194,7 @@ def test_a_reader_killed_inside_a_transaction_is_tidied_away(folder: Path) -> No
 
 def test_a_full_map_is_a_500_and_counted_and_mends_itself(folder: Path, table: LmdbTables) -> None:
     table.close()
-    small = LmdbTables(folder, Statistics().counter("tables", "refused"), (64 * 4096,))
+    small = LmdbTables(folder, Statistics().counter("tables", "refused"), sizes=(64 * 4096,))
     put = 0
     with pytest.raises(TablesFull) as refused:
         for put in range(1000):
@@ -210,33 +211,74 @@ def test_a_full_map_is_a_500_and_counted_and_mends_itself(folder: Path, table: L
 
 
 FULL_DISK = """
-import resource, signal, sys
+import sys
 from pathlib import Path
 from pysips.core.services import TablesFull
 from pysips.core.stats import Statistics
-from pysips.runtime.tables import LmdbTables
+from pysips.runtime.room import PAGES
+from pysips.runtime.tables import LmdbTables, make
+make(Path(sys.argv[1]))
 opened = LmdbTables(Path(sys.argv[1]), Statistics().counter("tables", "refused"))
-resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, 256 * 1024))
+print("in place" if opened.room else "by calls")
+number = 0
 try:
-    for number in range(2000):
+    for number in range(20000):
         opened.put(b"c", b"%d" % number, b"x" * 1000)
 except TablesFull:
-    print("full", opened.get(b"c", b"0") == b"x" * 1000)
+    one = opened.begin()
+    try:
+        for more in range(20000):
+            one.put(b"c", b"%d" % more, b"y" * 1000)
+        one.commit()
+    except TablesFull:
+        print("full", number > 100, opened.get(b"c", b"0") == b"x" * 1000)
 """
 
 
-def test_a_full_disk_is_a_500_too(folder: Path) -> None:
+def test_a_full_disk_is_a_500_too(tmp_path: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (512 * 1024, 512 * 1024))
+
     done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(folder)], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stdout == "full True\n"
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)],
+        capture_output=True, text=True, timeout=60, check=True, preexec_fn=limit,
+    )  # fmt: skip
+    assert done.stdout == "by calls\nfull True True\n"
     assert "take no more records" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+def test_a_full_memory_disk_is_a_500_and_no_signal(tmp_path: Path) -> None:
+    words = 'mount -t tmpfs -o size=8m none "$1" && exec "$2" -c "$3" "$1"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", words, "sh", str(tmp_path), sys.executable, FULL_DISK],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout == "in place\nfull True True\n"
+
+
+def test_several_writers_stay_within_what_was_promised(folder: Path) -> None:
+    """Whatever they wrote had its place on the disk before it was touched."""
+
+    def fill(name: bytes) -> None:
+        mine = LmdbTables(folder, Statistics().counter("tables", "refused"), writers=3)
+        for number in range(3000):
+            mine.put(KIND, b"%s %d" % (name, number), b"x" * 1000)
+
+    children = [forked(lambda name=name: fill(name)) for name in (b"a", b"b", b"c")]
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+    table = open_table(folder)
+    assert table.count(KIND) == 9000
+    used = (table.environment.info()["last_pgno"] + 1) * 4096
+    assert used <= (folder / FILE).stat().st_blocks * 512 <= used + 8 * PAGES * 4096
+    table.close()
 
 
 SMALL_SPACE = """
 import sys
 from pathlib import Path
 from pysips.core.stats import Statistics
+from pysips.runtime.room import PAGES
 from pysips.runtime.tables import LmdbTables
 opened = LmdbTables(Path(sys.argv[1]), Statistics().counter("tables", "refused"))
 opened.put(b"c", b"k", b"v")
