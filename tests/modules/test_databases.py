@@ -13,6 +13,7 @@ from pysips.runtime.offload import arrival
 from tests.servers.process import Process, done, running
 
 pytestmark = pytest.mark.scenario
+PATIENT = "?timeout=30"  # a machine with much to do
 SERVERS = [
     pytest.param("sqlite"),
     pytest.param("mysql", marks=pytest.mark.xdist_group("mariadb")),
@@ -24,8 +25,8 @@ SERVERS = [
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         (tmp_path / "a.db").touch()
-        return f"sqlite://{tmp_path}/a.db"
-    return str(request.getfixturevalue(f"{request.param}_url"))
+        return f"sqlite://{tmp_path}/a.db{PATIENT}"
+    return str(request.getfixturevalue(f"{request.param}_url")) + PATIENT
 
 
 def script(url: str) -> str:

@@ -16,8 +16,8 @@ from tests.servers.process import Process, done, eventually, running
 
 pytestmark = pytest.mark.scenario
 Server = MariaDb | Postgres
-LIMIT = 0.4  # seconds
-SLACK = 0.4  # for a machine with much to do
+LIMIT = 1.0  # seconds
+SLACK = 1.0  # for a machine with much to do
 SERVERS = [
     pytest.param(MariaDb, marks=pytest.mark.xdist_group("mariadb")),
     pytest.param(Postgres, marks=pytest.mark.xdist_group("postgres")),
@@ -43,7 +43,7 @@ async def process(server: Server) -> AsyncIterator[Process]:
         f'loadmodule "proto_udp.so"\nloadmodule "{module}.so"\nsocket=udp:127.0.0.1:5060\nroute {{ exit; }}'
     ) as process:
         yield process
-        assert process.lag < 0.3, "the loop was held up"
+        assert process.lag < LIMIT, "the loop was held up"
         assert not [line for line in process.lines if "opensipsrw" in line or "mistaken" in line]
 
 
@@ -66,7 +66,7 @@ async def back(database: Database) -> None:
     """Wait until a probe has found the server."""
     event = asyncio.Event()
     database.when_back(event.set)
-    await eventually(6, event)
+    await eventually(15, event)
     assert database.is_up
 
 
@@ -103,7 +103,7 @@ async def test_a_frozen_server_costs_the_first_its_time_limit_and_the_others_not
         failures = await asyncio.gather(*(told(asked(database)) for _ in range(1000)))
         assert time.monotonic() - began < SLACK
         assert all(failure is not None and failure.is_down for failure in failures)
-        await asyncio.sleep(2.5)  # for some probes to fail, too
+        await asyncio.sleep(3.5)  # for some probes to fail, too
         assert not database.is_up and database.busy <= 1, "threads that wait for a frozen server are let go"
     finally:
         server.thaw()
@@ -112,7 +112,7 @@ async def test_a_frozen_server_costs_the_first_its_time_limit_and_the_others_not
 
 
 async def test_a_killed_server_fails_at_once_what_is_on_its_way(server: Server, database: Database) -> None:
-    sleep = "SELECT SLEEP(0.3)" if isinstance(server, MariaDb) else "SELECT pg_sleep(0.3)"
+    sleep = "SELECT SLEEP(0.9)" if isinstance(server, MariaDb) else "SELECT pg_sleep(0.9)"
     assert await told(asked(database)) is None
     waiting = database.call(Query(sleep))
     await asyncio.sleep(0.1)
@@ -127,7 +127,7 @@ async def test_a_killed_server_fails_at_once_what_is_on_its_way(server: Server, 
 
 
 async def test_one_slow_operation_among_quick_ones_fails_alone(server: Server, database: Database) -> None:
-    sleep = "SELECT SLEEP(3)" if isinstance(server, MariaDb) else "SELECT pg_sleep(3)"
+    sleep = "SELECT SLEEP(5)" if isinstance(server, MariaDb) else "SELECT pg_sleep(5)"
     slow = database.call(Query(sleep))
     quick = []
     for _ in range(10):
