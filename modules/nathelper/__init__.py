@@ -3,7 +3,7 @@
 Numbers instead of words (`nat_uac_test("19")`) are 2.4's spelling of the flags.
 """
 
-from typing import Annotated, NewType
+from typing import Annotated
 
 from pysips.core.avps import avp_name, push
 from pysips.core.context import Context
@@ -17,13 +17,14 @@ from . import rewriting, where
 from .pinging import Pinging
 
 ALL = Route.REQUEST | Route.FAILURE | Route.REPLY | Route.BRANCH | Route.LOCAL
-Tests = NewType("Tests", int)
-Tasks = NewType("Tasks", int)
+MOST_BITS = 255
 
 
-def bits_of(text: str, words: dict[str, int]) -> int:
-    """`word,word` or a number as bits; raises ValueError for an unknown word."""
-    plain = number(text.strip(), 255)
+def bits_of(text: int | str, words: dict[str, int]) -> int:
+    """`word,word` or a number, in quotes or not, as bits; raises ValueError for an unknown word."""
+    if isinstance(text, int):
+        text = str(text)
+    plain = number(text.strip(), MOST_BITS)
     if plain is not None:
         return plain
     bits = 0
@@ -35,14 +36,14 @@ def bits_of(text: str, words: dict[str, int]) -> int:
     return bits
 
 
-def tests(text: str) -> Tests:
+def tests(text: int | str) -> int:
     """The tests of nat_uac_test."""
-    return Tests(bits_of(text, where.WORDS))
+    return bits_of(text, where.WORDS)
 
 
-def tasks(text: str) -> Tasks:
+def tasks(text: int | str) -> int:
     """The tasks of fix_nated_sdp."""
-    return Tasks(bits_of(text, rewriting.WORDS))
+    return bits_of(text, rewriting.WORDS)
 
 
 def preserve(text: str) -> str:
@@ -76,9 +77,9 @@ class NatHelper(Pinging):
             raise ModuleError(f'received_avp: "{self.received_avp}" is no AVP: $avp(name)')
 
     @function("nat_uac_test", routes=ALL)
-    def test(self, ctx: Context, flags: Annotated[Tests, tests]) -> int:
+    def test(self, ctx: Context, flags: Annotated[int | str, tests]) -> int:
         """Whether one of these tests finds that the sender is behind a NAT."""
-        return 1 if where.looks_hidden(ctx, flags) else -1
+        return 1 if where.looks_hidden(ctx, int(flags)) else -1
 
     @function("fix_nated_contact", routes=Route.REQUEST | Route.REPLY | Route.BRANCH | Route.LOCAL)
     def fix_contact(self, ctx: Context, params: str = "", flags: Annotated[str, preserve] = "") -> int:
@@ -107,9 +108,9 @@ class NatHelper(Pinging):
         return rewriting.add_received(ctx, bool(flag))
 
     @function("fix_nated_sdp", routes=ALL)
-    def fix_sdp(self, ctx: Context, flags: Annotated[Tasks, tasks], address: str = "", lines: str = "") -> int:
+    def fix_sdp(self, ctx: Context, flags: Annotated[int | str, tasks], address: str = "", lines: str = "") -> int:
         """Rewrite addresses of the session description to the source's, or to `address`; add lines to it."""
         if (address and not is_one_line(address)) or not rewriting.is_sdp_lines(lines):
             log.error("nathelper:fix_nated_sdp", f"refused: {address} {lines}")
             return -1
-        return rewriting.fix_sdp(ctx, flags, address, lines, self.nortpproxy_str, self.skipped)
+        return rewriting.fix_sdp(ctx, int(flags), address, lines, self.nortpproxy_str, self.skipped)

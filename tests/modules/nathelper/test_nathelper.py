@@ -144,6 +144,15 @@ def test_the_source_is_written_into_contacts() -> None:
     )
 
 
+def test_numbers_need_no_quotes_as_in_2_4() -> None:
+    for test, hidden in (("1", True), ("2", True), ("64", True), ("8", False)):
+        found = tried(f'if (nat_uac_test({test})) say("yes");').lines
+        assert found == (["yes"] if hidden else [])
+    with pytest.raises(ConfigError):
+        tried("nat_uac_test(-1);")
+    assert "IN IP4 203.0.113.5" in tried("fix_nated_sdp(2);", body=SDP).body()
+
+
 @pytest.mark.parametrize(
     "top",
     ['modparam("nathelper", "natping_interval", 30)', 'modparam("nathelper", "received_avp", "$var(x)")',
