@@ -1,6 +1,7 @@
 """MariaDB: a server of our own, user opensips, password opensipsrw; a database for each test."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from typing import Any, Final
@@ -20,7 +21,8 @@ class MariaDb(Program):
     """`.query()` runs a statement beside whatever is tested, `.url(database)` is what a script names."""
 
     def __init__(self) -> None:
-        need("mariadbd")
+        self.program = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin") or "mariadbd"
+        need(self.program)
         super().__init__()
 
     @property
@@ -47,7 +49,7 @@ class MariaDb(Program):
         # Only the first start has users to make; afterwards the file is gone.
         users = self.folder / "users.sql"
         return [
-            "mariadbd", "--no-defaults", *self.owner, f"--datadir={self.folder}/data", f"--socket={self.socket}",
+            self.program, "--no-defaults", *self.owner, f"--datadir={self.folder}/data", f"--socket={self.socket}",
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/pid",
             "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", "--skip-log-bin", "--skip-name-resolve",
             "--innodb-flush-log-at-trx-commit=2", "--performance-schema=OFF",
