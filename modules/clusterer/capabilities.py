@@ -46,8 +46,8 @@ class Capability:
     """
 
     __slots__ = (
-        "alone", "chunks", "donor", "enabled", "expected", "failed_donor", "heard_at", "is_ok", "met", "name", "pending_since",
-        "phase", "queue", "queued", "receiver", "registration", "wanted",
+        "alone", "chunks", "donor", "enabled", "expected", "failed_donor", "heard_at", "is_ok", "met", "name",
+        "pending_since", "phase", "queue", "queued", "receiver", "registration", "wanted",
     )  # fmt: skip
 
     def __init__(self, registration: Registration) -> None:

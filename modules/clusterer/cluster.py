@@ -46,6 +46,9 @@ class Follower:
     def greets(self, node: Node, now: float) -> None:
         """The link to a node is up: before our capabilities go there."""
 
+    def rerouted(self, node: Node, now: float) -> None:
+        """A node is not reached through another one any more, or through another than before."""
+
     def cut_off(self, node: Node, now: float) -> None:
         """The link to a node is not up any more."""
 
@@ -383,7 +386,9 @@ class Cluster:
             hop = None
             if self.enabled and node.enabled:
                 hop = self.topology.next_hop(node.node_id, self.usable, self.rank)
-            node.next_hop = hop or 0
+            before, node.next_hop = node.next_hop, hop or 0
+            if before not in (0, node.node_id, node.next_hop):
+                self.follower.rerouted(node, now)
             if (hop is not None) == node.reachable:
                 continue
             node.reachable = hop is not None

@@ -125,6 +125,11 @@ class Member(Follower):
         self.cluster.out.append(Outgoing(node.info, Hello(self.machine.life, capabilities, tags).encode(trailer)))
         node.missed.clear()
 
+    def rerouted(self, node: Node, now: float) -> None:
+        """Who passed our packets on may have lost some before it saw that it could not."""
+        timing = self.machine.settings.timing
+        self.doubt(node, now - timing.ping_interval - timing.ping_timeout * (node.info.retries + 1))
+
     def cut_off(self, node: Node, now: float) -> None:
         """What we sent since it was last heard may be lost, also what it should have passed on."""
         for one in self.cluster.nodes.values():

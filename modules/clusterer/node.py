@@ -41,9 +41,8 @@ class Node:
     """Another node of a cluster."""
 
     __slots__ = (
-        "away_since", "caps", "caps_seen", "dialect", "enabled", "info", "inherited", "is_ours", "knows", "life", "link", "ls_seen",
-        "missed",
-        "next_hop", "reachable", "sent_at", "top_seen", "versions", "was_lost",
+        "away_since", "caps", "caps_seen", "dialect", "enabled", "info", "inherited", "is_ours", "knows", "life",
+        "link", "ls_seen", "missed", "next_hop", "reachable", "sent_at", "top_seen", "versions", "was_lost",
     )  # fmt: skip
 
     def __init__(self, info: NodeInfo, timing: Timing) -> None:
