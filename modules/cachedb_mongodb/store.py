@@ -71,6 +71,7 @@ class MongoStore(RemoteCache):
         self.client: pymongo.AsyncMongoClient[Document] | None = None
         self.indexed: set[str] = set()
         self.told_expiry = False
+        self.when_back(self.indexed.clear)  # it may come back empty
 
     # -- the client
 

@@ -122,6 +122,21 @@ async def test_what_the_server_refuses_is_an_error_and_no_outage(cassandra: Cass
         assert await done(store.fetch("a")) == "the table is there now"
 
 
+async def test_a_table_that_was_dropped_and_made_anew_is_used_again(cassandra: Cassandra, keyspace: str) -> None:
+    async with rows(cassandra, keyspace) as process:
+        store = process.store("cassandra")
+        await done(store.put_row(ALICE, ROW))
+        cassandra.query(f"DROP TABLE {keyspace}.userlocation")
+        with pytest.raises(CacheError) as problem:
+            await done(store.put_row(ALICE, ROW))
+        assert not problem.value.is_down and store.is_up
+        cassandra.query(f"CREATE TABLE {keyspace}.userlocation (id text, aor text, home_ip text, PRIMARY KEY (id))")
+        assert await done(store.find_rows("aor", "alice@example.com")) == []
+        await done(store.remove_row(ALICE))
+        await done(store.put_row(ALICE, ROW))
+        assert await done(store.find_rows("aor", "alice@example.com")) == [{"id": ALICE, **ROW}]
+
+
 async def test_a_lack_of_replicas_lasts_until_there_are_enough(cassandra: Cassandra, keyspace: str) -> None:
     several = "WITH replication = {'class': 'SimpleStrategy', 'replication_factor': %d}"
     cassandra.query(f"ALTER KEYSPACE {keyspace} {several % 3}")

@@ -195,6 +195,17 @@ async def test_a_server_that_was_started_anew_between_two_operations_is_no_outag
         assert store.is_up
 
 
+async def test_a_server_that_comes_back_empty_is_taken_as_it_is(mongodb: MongoDb, database: str) -> None:
+    async with opened(mongodb, database) as process:
+        store = process.store("mongodb")
+        await done(store.put_row(ALICE, ROW))
+        mongodb.client.drop_database(database)
+        assert await done(store.find_rows("aor", "alice@example.com")) == []
+        await done(store.remove_row(ALICE))
+        await done(store.put_row(ALICE, ROW))
+        assert documents(mongodb, database) == [{"_id": ALICE, **ROW}]
+
+
 async def test_too_many_documents_are_refused(mongodb: MongoDb, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_file, "MOST_DOCUMENTS", 10)
     mongodb.client[database]["col"].insert_many([{"n": n} for n in range(11)])
