@@ -123,6 +123,56 @@ def test_each_phone_hears_from_exactly_one_worker(pinging: Running, phones: list
     assert "error" not in pinging.said().lower()
 
 
+ELSEWHERE = """
+socket=udp:203.0.113.99:{port}
+modparam("nathelper", "force_socket", "udp:203.0.113.99:{port}")
+"""
+SIPP_AND_GONE = "3"
+
+
+def test_a_backup_without_the_virtual_ip_says_so_once_and_removes_nobody(
+    server: Callable[..., Running], tmp_path: Path
+) -> None:
+    running = server(MODULES.format(folder=tmp_path) + ELSEWHERE.format(port=5060), main=MAIN)
+    contact = ["location", "x@example.com", "sip:x@198.51.100.7", "600", "1.0", "0", SIPP_AND_GONE, "0"]
+    for number in range(3):
+        contact[1] = f"x{number}@example.com"
+        ask(tmp_path / "fifo", tmp_path, "ul_add", contact, 5.0)
+    running.until(lambda: "cannot send from udp:203.0.113.99:5060" in running.said(), 5)
+    time.sleep(6)  # six intervals
+    assert len(contacts(tmp_path)) == 3
+    assert 1 <= running.said().count("cannot send from") <= 2, "once a minute, by each of the two workers"
+    assert "ERROR" not in running.said()
+
+
+CLUSTER = """
+socket=bin:127.0.0.1:{bin}
+loadmodule "proto_bin.so"
+loadmodule "clusterer.so"
+modparam("clusterer", "db_mode", 0)
+modparam("clusterer", "my_node_id", 1)
+modparam("clusterer", "my_node_info", "cluster_id=1,url=bin:127.0.0.1:{bin},sip_addr=127.0.0.1")
+modparam("nathelper", "cluster_id", 1)
+modparam("nathelper", "cluster_sharing_tag", "vip")
+"""
+
+
+def test_a_node_pings_while_its_sharing_tag_is_active(
+    server: Callable[..., Running], phones: list[Phone], tmp_path: Path
+) -> None:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port = trial.getsockname()[1]
+    running = server(MODULES.format(folder=tmp_path) + CLUSTER.format(bin=port), main=MAIN)
+    phones += [Phone("plain1", running.port), Phone("sip1", running.port)]
+    listen(phones, 1.5, answers=False)
+    assert listen(phones, 2.5) == [[], []]
+    ask(tmp_path / "fifo", tmp_path, "clusterer_shtag_set_active", ["vip/1"], 5.0)
+    assert all(listen(phones, 3.5))
+    assert contacts(tmp_path) == {"plain1", "sip1"}
+    assert "this node pings" in running.said()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="raw sockets need root")
 def test_pings_that_say_they_come_from_elsewhere(
     server: Callable[..., Running], phones: list[Phone], tmp_path: Path
