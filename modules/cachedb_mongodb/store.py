@@ -240,6 +240,8 @@ class MongoStore(RemoteCache):
         try:
             await self.limited(work, 60)
         except CacheError as problem:
+            if self.stopped:
+                return
             log.notice("cachedb", f"{problem}; without an index on {field} each look-up reads the whole collection")
 
 
