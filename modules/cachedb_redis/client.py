@@ -6,6 +6,7 @@ Facts:
 - in a cluster, a command goes to the node of its key; MOVED and ASK are followed here, so that they can be counted.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -174,6 +175,7 @@ class Cluster(Client):
 
     def __init__(self, settings: Settings, counters: Counters) -> None:
         super().__init__(settings, counters)
+        self.room = asyncio.Semaphore(CONNECTIONS)  # a node without a free connection would refuse
         self.redis = RedisCluster(
             startup_nodes=[ClusterNode(host, port) for host, port in settings.hosts], max_connections=CONNECTIONS,
             **keepalive(settings), **common(settings),
@@ -196,6 +198,11 @@ class Cluster(Client):
         return made
 
     async def sent(self, key: bytes | None, words: list[bytes]) -> Reply:
+        async with self.room:
+            return await self.followed(key, words)
+
+    async def followed(self, key: bytes | None, words: list[bytes]) -> Reply:
+        """One command, and where it is sent on to."""
         known = self.redis.get_node_from_key(key) if key is not None else None  # type: ignore[arg-type]
         node = known or self.redis.get_primaries()[0]
         asking = False
@@ -226,13 +233,13 @@ class Cluster(Client):
         return [await self.run(*command) for command in commands]
 
     async def each(self, commands: Sequence[Sequence[Word]]) -> list[Reply]:
-        replies: list[Reply] = []
-        for command in commands:
+        async def one(command: Sequence[Word]) -> Reply:
             try:
-                replies.append(await self.run(*command))
+                return await self.run(*command)
             except ResponseError:
-                replies.append(None)
-        return replies
+                return None
+
+        return await asyncio.gather(*(one(command) for command in commands))
 
     async def walk(self, pattern: str) -> AsyncIterator[list[bytes]]:
         for node in self.redis.get_primaries():

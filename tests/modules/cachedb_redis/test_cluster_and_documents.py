@@ -30,6 +30,8 @@ async def test_a_cluster_is_found_out_and_keys_go_where_they_belong(redis_cluste
         assert await done(store.add("n", 5, 60)) == 5
         assert await done(store.raw_query("HSET h f v", 1)) == [[1]]
         assert await done(store.raw_query("EVAL \"return redis.call('INCR', KEYS[1])\" 1 n", 1)) == [[6]]
+        await asyncio.gather(*(done(store.add("many", 1)) for _ in range(200)))
+        assert await done(store.counter("many")) == 200
         await done(store.remove("key1"))
         assert await done(store.fetch("key1")) is None
         assert await done(store.raw_query("GET nothing", 1)) is None
