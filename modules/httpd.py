@@ -27,6 +27,7 @@ from pysips.errors import ModuleError
 ATTENDANT: Final = -1
 MOST_CONNECTIONS: Final = 100
 LOWEST_PORT: Final = 1024
+HANDSHAKE_SECONDS: Final = 10.0
 GNUTLS_DEFAULT: Final = "SECURE256:+SECURE192:-VERS-ALL:+VERS-TLS1.2"
 SERVER: Final = f"PySIPS/{__version__}"
 
@@ -86,7 +87,12 @@ class Httpd(Module):
         host = None if self.ip == "*" else self.ip.strip("[]")
         try:
             self.listener = await asyncio.get_running_loop().create_server(
-                self.server, host, self.port, ssl=self.tls, reuse_address=True
+                self.server,
+                host,
+                self.port,
+                ssl=self.tls,
+                reuse_address=True,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if self.tls is not None else None,
             )
         except OSError as problem:
             raise ModuleError(f"cannot listen on {self.ip}:{self.port}: {problem.strerror or problem}") from None
