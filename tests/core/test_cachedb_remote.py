@@ -75,6 +75,34 @@ async def test_too_slow_is_down_even_if_the_driver_goes_on() -> None:
         await asyncio.sleep(0.6)
 
 
+async def test_one_slow_answer_among_quick_ones_is_a_busy_server() -> None:
+    async with running(SCRIPT) as process:
+        server = Server()
+        store = Store(process, server)
+        server.seconds = 10
+        slow = asyncio.ensure_future(failing(store.fetch("k")))
+        await asyncio.sleep(0.01)
+        server.seconds = 0
+        assert await done(store.fetch("k")) == "answer"
+        assert (await slow).is_down
+        assert store.is_up
+
+
+async def test_connecting_before_anybody_asks_tells_what_it_finds() -> None:
+    async with running(SCRIPT) as process:
+        server = Server()
+        server.reachable = False
+        store = Store(process, server)
+        back = asyncio.Event()
+        store.when_back(back.set)
+        store.begin()
+        async with asyncio.timeout(3):
+            while store.is_up:
+                await asyncio.sleep(0.01)
+        server.reachable = True
+        await eventually(3, back)
+
+
 async def test_it_is_found_back_and_everybody_is_told_each_time() -> None:
     async with running(SCRIPT) as process:
         server = Server()
