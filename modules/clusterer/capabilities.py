@@ -75,6 +75,10 @@ class Capability:
         is_ok = self.is_ok and self.enabled
         return CapabilityView(self.name, is_ok, self.enabled, sorted(self.wanted | asked), self.alone, sorted(self.met))
 
+    def gets_from(self, node_id: int) -> bool:
+        """Whether a node is just about to send us all that it has."""
+        return self.donor == node_id and self.phase in (Phase.ASKED, Phase.RECEIVING)
+
     def version_for(self, node: Node) -> int:
         """The version in which a node is spoken to: what it speaks, as far as that is known."""
         newest = node.versions.get(self.name)

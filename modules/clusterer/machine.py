@@ -154,7 +154,8 @@ class Member(Follower):
             one = self.capabilities.known.get(name)
             if one is not None:
                 node.versions[name] = version
-                if missed or (began_anew and one.registration.startup_sync):
+                lacks = missed or (began_anew and one.registration.startup_sync)
+                if lacks and not one.gets_from(node.node_id):
                     one.wanted.add(node.node_id)
         for tag, since in said.tags:
             self.machine.tags.claimed(tag, self.cluster_id, node.node_id, self.cluster.own_id, since, now)

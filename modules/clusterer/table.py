@@ -7,6 +7,7 @@ from typing import Final
 from pysips.core.log import log
 from pysips.core.services import Services
 from pysips.core.sqldb import Database, SqlError
+from pysips.core.sqlversions import complaint
 from pysips.errors import ModuleError
 
 from .nodes import COLUMNS, BadNode, NodeInfo, from_row, is_numeric, plain_host, sorted_out
@@ -67,8 +68,8 @@ class NodeTable:
             version = VERSION
         if version is None:
             log.warn(MODULE, f"{self.table}: the table of versions says nothing of it")
-        elif version != VERSION:
-            raise ModuleError(f"the table {self.table} has version {version}, not {VERSION}")
+        elif wrong := complaint(database, self.table, version, (VERSION,)):
+            raise ModuleError(wrong)
         self.checked = True
 
     async def looked_up(self, nodes: list[NodeInfo]) -> list[NodeInfo]:

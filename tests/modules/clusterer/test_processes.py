@@ -213,6 +213,46 @@ def test_the_node_table_is_read_from_a_database_and_read_anew(nodes: Nodes, tmp_
     assert one.mi("get_statistics", [["clusterer_nodes_up"]]) == {"clusterer:clusterer_nodes_up": 1}
 
 
+def test_a_sync_is_done_once_and_a_new_attendant_repeats_none(nodes: Nodes) -> None:
+    more = (
+        'loadmodule "cachedb_local.so"\nmodparam("cachedb_local", "cluster_id", 1)\n'
+        'modparam("cachedb_local", "cache_collections", "shared/r")\n'
+        'modparam("cachedb_local", "cachedb_url", "local:group:///shared")'
+    )
+    seed = nodes.written(1, (2,)).replace("sip_addr", "flags=seed,sip_addr", 1)
+    one = nodes.start(1, seed + '\nmodparam("clusterer", "seed_fallback_interval", 1)', more)
+    until(lambda: cap(one) == "Ok", 10, "the seed's fallback")
+    for number in range(50):
+        one.mi("cache_store", ["local:group", f"key{number}", "x" * 1000])
+    two = nodes.start(2, nodes.written(2, (1,)), more)
+    until(lambda: cap(two) == "Ok", 10, "the sync")
+    until(lambda: has(two, "key49"), 5, "the last of 50 keys")
+    until(lambda: one.log().count("Sync completed") == 1, 5, "the seed's own sync, since it was alone")
+
+    for server in (one, two):
+        pid = attendant_of(server)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda server=server, pid=pid: attendant_of(server) not in (0, pid), 15, "a new attendant")  # type: ignore[misc]
+        until(nodes.are_up(1, 2), 5, "the links")
+        until(nodes.are_up(2, 1), 5, "the links")
+    one.mi("cache_store", ["local:group", "late", "y"])
+    until(lambda: has(two, "late"), 5, "a change after that")
+    assert [server.log().count("Sync requested") for server in (one, two)] == [1, 1]
+    assert cap(one) == cap(two) == "Ok"
+
+
+def has(server: Server, key: str) -> bool:
+    try:
+        return bool(server.mi("cache_fetch", ["local:group", key]))
+    except MiFailed:
+        return False
+
+
+def cap(server: Server) -> str:
+    state: str = server.mi("clusterer_list_cap")["Clusters"][0]["Capabilities"][0]["state"]
+    return state
+
+
 def test_a_node_that_is_not_in_the_table_does_not_start(nodes: Nodes, tmp_path: Path) -> None:
     file = tmp_path / "table.sqlite"
     make_table(file, nodes, 2)
