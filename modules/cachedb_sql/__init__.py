@@ -11,8 +11,8 @@ from pysips.core.cachedb import CacheDb, CacheError, CacheModule
 from pysips.core.cachedb_url import CacheUrl
 from pysips.core.exports import param, timer
 from pysips.core.log import log
-from pysips.core.sqldb import SqlError
 from pysips.core.sqlurl import parse_url
+from pysips.core.sqlversions import require
 from pysips.errors import ModuleError
 
 from .store import SqlStore, Tables
@@ -58,13 +58,7 @@ class CachedbSql(CacheModule):
         if self.services.slot != ATTENDANT:
             return
         for store in self.stores():
-            try:
-                version = await store.database.version(self.db_table)
-            except SqlError as problem:
-                log.warn("cachedb_sql", f"the version of table {self.db_table} is not known: {problem}")
-                continue
-            if version not in (VERSION, None):
-                raise ModuleError(f"{store.url.shown}: table {self.db_table} has version {version}, not {VERSION}")
+            await require(store.database, self.db_table, VERSION)
 
     def stores(self) -> list[SqlStore]:
         return [store for store in self.made if isinstance(store, SqlStore)]

@@ -316,9 +316,10 @@ class Databases:
         raise NoDatabase(f'no loaded module serves {scheme}:// databases: loadmodule "db_{scheme}.so"')
 
     async def close(self, scheme: str) -> None:
-        """Close idle connections to databases of a scheme; whoever asks later opens new ones."""
+        """Close idle connections to databases of a scheme, and probe no more; whoever asks later opens new ones."""
         for database in self.opened.values():
             if database.url.scheme == scheme:
+                database.prober.due = 0
                 await self.program.services.offload.run(database.engine.close)
 
     def serves(self, url: str) -> bool:
