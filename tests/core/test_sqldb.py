@@ -12,7 +12,7 @@ from pysips.core.sqldb import Database, NoDatabase, SqlError
 from pysips.core.sqlurl import BadUrl
 from pysips.core.sqlwork import Attempt, Engine, Ping, Query, Select, Work
 from pysips.runtime.offload import driven
-from pysips.testing.fakes import FakeClock
+from pysips.testing.fakes import FakeClock, FakeOffload
 from pysips.testing.sql import FakeSql
 from pysips.testing.story import HEAD, Story
 
@@ -157,6 +157,24 @@ def test_a_probe_that_hangs_is_the_only_one(rig: Rig) -> None:
     rig.threads.begun[1][2].fail(OSError("cut"))
     rig.clock.advance(1.1)
     assert len(rig.threads.begun) == 3
+
+
+def test_nobody_probes_a_database_that_was_closed_and_a_late_question_is_still_asked(rig: Rig) -> None:
+    rig.ask()
+    rig.threads.begun[0][2].fail(SqlError("connection refused", is_down=True))
+    closing(rig)
+    rig.clock.advance(10)
+    assert len(rig.threads.begun) == 1
+    other = rig.program.databases.open(URL + "2")
+    closing(rig)
+    other.call(Query("SELECT 1"))
+    assert len(rig.threads.begun) == 2
+
+
+def closing(rig: Rig) -> None:
+    rig.program.services.offload = FakeOffload()
+    assert driven(rig.program.databases.close("mysql")).failure is None
+    rig.program.services.offload = rig.threads
 
 
 def test_a_mistake_fails_alone(rig: Rig) -> None:
