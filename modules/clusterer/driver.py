@@ -16,7 +16,7 @@ from .hello import HELLO
 from .machine import Command, Happened, Machine, Message, NodeState
 from .mirror import ClusterView, Mirror, View, info_of
 from .node import Node, Outgoing, Settings
-from .nodes import NodeInfo, url_of
+from .nodes import NodeInfo, plain_host, sip_host, url_of
 from .packets import EXTRA, INTERNAL, BadPacket, GenericMessage, MiCommand, Packet
 from .table import Clusters, NodeTable
 from .tags import TagChange
@@ -76,15 +76,23 @@ class Driver:
     # -- the node table
 
     async def start(self) -> None:
-        """Read the table; if it cannot be read now, the last one counts and it is read later. Raises ModuleError."""
+        """Read the table; if it cannot be read now, the last one counts and it is read later.
+
+        Raises ModuleError for a table that cannot be right, but to a successor it may be as it will.
+        """
         self.declare_tags()
         try:
             await self.load()
-        except SqlError as problem:
+        except (SqlError, ModuleError) as problem:
+            had = self.before.clusters if self.before is not None else []
+            if not had and isinstance(problem, ModuleError):
+                raise
+            if not had and isinstance(problem, SqlError) and not problem.is_down:
+                raise ModuleError(str(problem)) from None
             log.error(MODULE, f"the node table cannot be read yet: {problem}")
             self.next_try = self.now() + RETRY_SECONDS
-            if self.before is not None and self.before.clusters:
-                self.take({one.cluster_id: old_table(one) for one in self.before.clusters})
+            if had:
+                self.take({one.cluster_id: old_table(one) for one in had})
                 log.notice(MODULE, "the nodes are those of the last table that could be read")
         if self.table.database is not None:
             self.table.database.when_back(self.hurry)
@@ -105,10 +113,26 @@ class Driver:
         if before is not None and self.machine.settings.learns:
             add_learned(clusters, before)
         self.machine.load(clusters, self.now(), before)
+        self.remark(clusters)
         for name, cluster_id, active in self.declared:
             if active and cluster_id not in self.machine.members:
                 log.warn(MODULE, f"sharing tag {name}: this node is not in cluster {cluster_id}")
         self.after()
+
+    def remark(self, clusters: Clusters) -> None:
+        """What a node table may well be, but is hardly meant to be."""
+        hosts = {plain_host(host) for one in self.services.sockets for host in (one.host, one.advertised_host)}
+        for nodes in clusters.values():
+            own = nodes[0]
+            if own.sip_addr and plain_host(sip_host(own.sip_addr)) not in hosts:
+                log.warn(
+                    MODULE,
+                    f"cluster {own.cluster_id}: our sip_addr {own.sip_addr} is none of our sockets: what we send will "
+                    "not come from there, and others will not know it as ours",
+                )  # fmt: skip
+        for one in self.machine.registrations:
+            if one.cluster_id not in clusters:
+                log.warn(MODULE, f"{one.capability}: this node is not in cluster {one.cluster_id}")
 
     def check_sockets(self, clusters: Clusters) -> None:
         """Raises ModuleError: our own url must be one of the script's sockets."""

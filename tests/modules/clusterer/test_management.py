@@ -200,6 +200,19 @@ def test_a_table_without_us_and_a_malformed_row_of_our_own_end_the_start() -> No
         attendant.start()
 
 
+def test_a_table_that_is_not_there_ends_the_start_but_not_a_successors() -> None:
+    attendant = Attendant(
+        TABLE.replace('"current_id", 1', '"current_id", 1)\nmodparam("clusterer", "db_table", "other"')
+    )
+    with pytest.raises(ModuleError, match="other"):
+        attendant.start()
+    served = Attendant(TABLE).start()
+    served.module.table.table = "other"
+    served.story.program.services.lives = 2
+    served.start()
+    assert [one.node_id for one in served.module.api.nodes(1)] == [2]
+
+
 def test_a_malformed_row_of_another_is_left_out() -> None:
     attendant = Attendant(TABLE)
     attendant.sql.add(
@@ -215,6 +228,16 @@ def test_a_url_of_ours_without_a_socket_ends_the_start() -> None:
     attendant = Attendant(WRITTEN.replace("url=bin:10.0.0.1:5555", "url=bin:10.0.0.1:5556"))
     with pytest.raises(ModuleError, match=r"socket=bin:10\.0\.0\.1:5556"):
         attendant.start()
+
+
+def test_what_is_hardly_meant_is_said() -> None:
+    attendant = Attendant(WRITTEN)
+    attendant.module.api.register(4, "store", Receiver())
+    lines = attendant.start().story.lines
+    assert any("our sip_addr 10.1.0.1 is none of our sockets" in line for line in lines)
+    assert any("store: this node is not in cluster 4" in line for line in lines)
+    with_socket = Attendant(WRITTEN.replace("sip_addr=10.1.0.1", "sip_addr=10.0.0.9:5060")).start().story.lines
+    assert not any("sip_addr" in line for line in with_socket)
 
 
 def test_reload_needs_a_table() -> None:
