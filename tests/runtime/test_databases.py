@@ -93,9 +93,9 @@ def test_a_server_lives_with_its_database_and_without(serve: Callable[..., Serve
         began = time.monotonic()
         alice.request("OPTIONS", "sip:other@127.0.0.1:5060", call="second")
         alice.hear("200 OK")
-        assert time.monotonic() - began < 0.5, "nobody else waits"
+        assert time.monotonic() - began < 0.9, "nobody else waits"
         alice.hear("503 No Database")
-        assert time.monotonic() - began < 1.6
+        assert time.monotonic() - began < 4
         with pytest.raises(PysipsError, match=r"is down|no answer"):
             server.mi("ask_once")
         mariadb.thaw()
