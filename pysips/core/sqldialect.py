@@ -22,7 +22,7 @@ WRONG: Final = 3  # the operation itself is at fault
 class Dialect:
     """driver: SQLAlchemy's name; begin: the statement that begins a transaction; limit: seconds for an operation.
 
-    patience: seconds after which driver and server give an operation up by themselves; whoever asked has done so before.
+    patience: seconds after which driver and server give an operation up by themselves, as whoever asked has long done.
     """
 
     driver = ""
