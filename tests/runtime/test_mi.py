@@ -61,6 +61,10 @@ class Commands(Module):
             raise MiError(400, "not me", ["detail"])
         return self.number
 
+    @mi("move", recipes=(("here", "there"), ("here", "over", "there")))
+    def move(self, here: int, there: int, over: int = 0) -> Json:
+        return [here, over, there]
+
     @mi("_inner")
     def inner(self) -> Json:
         return "hidden"
@@ -200,6 +204,20 @@ def test_the_first_worker_is_asked_and_its_failure_is_ours(world: World) -> None
     assert world.ask("first")["result"] == 1
     world.modules[0].number = 99
     assert world.ask("first")["error"] == {"code": 400, "message": "not me", "data": ["detail"]}
+
+
+def test_a_worker_and_the_attendant_itself_have_the_attendant_do_something(world: World) -> None:
+    for mi in world.all:
+        promise = mi.ask_attendant("echo", {"text": "a", "count": 2})
+        world.turn()
+        assert promise.value == {"text": "aa"}
+    unknown = world.all[0].ask_attendant("nothing", {})
+    assert isinstance(unknown.failure, MiError)
+
+
+def test_a_command_may_name_all_its_recipes_itself(world: World) -> None:
+    assert world.ask("move", [1, 3])["result"] == [1, 0, 3]
+    assert world.ask("move", [1, 2, 3])["result"] == [1, 2, 3]
 
 
 def test_a_worker_that_is_silent_is_left_out_after_two_seconds(world: World) -> None:
