@@ -207,8 +207,8 @@ def test_the_first_worker_is_asked_and_its_failure_is_ours(world: World) -> None
 
 
 def test_a_worker_and_the_attendant_itself_have_the_attendant_do_something(world: World) -> None:
-    for mi in world.all:
-        promise = mi.ask_attendant("echo", {"text": "a", "count": 2})
+    for one in world.all:
+        promise = one.ask_attendant("echo", {"text": "a", "count": 2})
         world.turn()
         assert promise.value == {"text": "aa"}
     unknown = world.all[0].ask_attendant("nothing", {})
