@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -265,7 +266,7 @@ def test_several_writers_stay_within_what_was_promised(folder: Path) -> None:
         for number in range(3000):
             mine.put(KIND, b"%s %d" % (name, number), b"x" * 1000)
 
-    children = [forked(lambda name=name: fill(name)) for name in (b"a", b"b", b"c")]
+    children = [forked(partial(fill, name)) for name in (b"a", b"b", b"c")]
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
     table = open_table(folder)
     assert table.count(KIND) == 9000
