@@ -279,7 +279,6 @@ SMALL_SPACE = """
 import sys
 from pathlib import Path
 from pysips.core.stats import Statistics
-from pysips.runtime.room import PAGES
 from pysips.runtime.tables import LmdbTables
 opened = LmdbTables(Path(sys.argv[1]), Statistics().counter("tables", "refused"))
 opened.put(b"c", b"k", b"v")
