@@ -50,7 +50,7 @@ class MariaDb(Program):
         users = self.folder / "users.sql"
         return [
             self.program, "--no-defaults", *self.owner, f"--datadir={self.folder}/data", f"--socket={self.socket}",
-            f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/pid",
+            f"--port={self.port}", f"--bind-address={self.host}", f"--pid-file={self.folder}/pid",
             "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", "--skip-log-bin", "--skip-name-resolve",
             "--innodb-flush-log-at-trx-commit=2", "--performance-schema=OFF",
             *([f"--init-file={users}"] if users.exists() else []),

@@ -29,10 +29,11 @@ class Program:
     """One server. `with X.start() as server:` gives it a free port and a temporary folder, and takes both back."""
 
     patience = 30.0  # seconds for a start or a stop
+    host = "127.0.0.1"
+    usual_port = 0  # 0: any that is free
 
     def __init__(self) -> None:
-        self.host = "127.0.0.1"
-        self.port = free_port()
+        self.port = self.usual_port or free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"pysips-{type(self).__name__.lower()}-"))
         self.process: subprocess.Popen[bytes] | None = None
 
