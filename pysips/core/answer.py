@@ -78,17 +78,19 @@ def local_tag(ctx: Context) -> str:
     return tag
 
 
-def reply_text(ctx: Context, code: int, reason: str, to_tag: str = "", headers: str = "", body: str = "") -> str:
+def reply_text(
+    ctx: Context, code: int, reason: str, to_tag: str = "", headers: str = "", body: str = "", told: bool = False
+) -> str:
     """A reply to the request `ctx.message`. headers: whole lines, each with its CRLF; those of a body among them.
 
-    to_tag: "" makes none for 100, and `local_tag` for others.
+    to_tag: "" makes none for 100, and `local_tag` for others; told: `says_source(ctx)`, where that is known.
     """
     program = ctx.program
     if code > 100 and not to_tag:
         to_tag = ctx.to_tag or local_tag(ctx)
     extra = headers + ctx.reply_headers + program.server_line
     after = warning(ctx) if program.sip_warning and code >= 300 else ""
-    marks = None if says_source(ctx) else source_marks(ctx)
+    marks = None if told or says_source(ctx) else source_marks(ctx)
     return reply(ctx.message, code, reason, to_tag, extra, body or ctx.reply_body, marks, after)
 
 
@@ -107,6 +109,7 @@ def send_reply(ctx: Context, code: int, reason: str, headers: str = "", body: st
     """Answer statelessly: 1, or -1 when it could not be sent. An ACK is never answered (-1)."""
     if ctx.message.method == "ACK":
         return -1
-    data = reply_text(ctx, code, reason, "", headers, body).encode("utf-8", "surrogateescape")
-    peer = ctx.source if says_source(ctx) else reply_peer(ctx)
+    told = says_source(ctx)
+    data = reply_text(ctx, code, reason, "", headers, body, told).encode("utf-8", "surrogateescape")
+    peer = ctx.source if told else reply_peer(ctx)
     return 1 if ctx.services.network.send(data, peer) >= 0 else -1

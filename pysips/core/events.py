@@ -64,7 +64,7 @@ class Event:
 
     def wanted(self) -> bool:
         """Whether anybody would hear of it."""
-        return bool(self.listeners) or self.events.carrier.wants(self.name)
+        return len(self.listeners) > 0 or self.events.carrier.wants(self.name)
 
     def tell(self, values: Values) -> None:
         """Raise it with values named by the caller (`raise_event` in a script)."""

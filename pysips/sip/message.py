@@ -155,7 +155,8 @@ class Message:
 
     def line(self, k: int) -> str:
         """Line k as it came, without its line end and without its continuations."""
-        return self.text[self.starts[k] : self.line_end(k)]
+        starts = self.starts
+        return self.text[starts[k] : self.line_end(k) if self.odd else starts[k + 1] - 2]
 
     def last(self, k: int) -> int:
         """The number of the last line of the header that begins at line k: k itself, or its last continuation."""
@@ -194,9 +195,12 @@ class Message:
         if k + 1 < len(kinds) and kinds[k + 1] == FOLD:
             a, b = self.value_span(k)
             return unfolded(self.text[a:b])
-        b = self.line_end(k)
-        a = self.text.find(":", self.starts[k], b) + 1
-        return self.text[a:b].strip(" \t") if a else ""
+        text = self.text
+        b = self.starts[k + 1] - 2
+        if self.odd:
+            b = self.line_end(k)
+        a = text.find(":", self.starts[k], b) + 1
+        return text[a:b].strip(" \t") if a else ""
 
     # -------------------------------------------------------------------------------------------------------- headers
 

@@ -10,7 +10,7 @@ There are three readers with one result. `scan_careful` takes everything. `scan_
 `scan_bytes` the one of the compiled build, byte by byte and for ASCII only: what looks odd to them they hand on.
 """
 
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import Final
 
 from mypy_extensions import i64
@@ -33,6 +33,9 @@ ODD_VERSION: Final = 32  # the first line names another version than SIP/2.0
 CONTROLS: Final = bytes([_n for _n in range(32) if _n not in (9, 10, 13)]) + b"\x7f"
 UNUSUAL: Final = CONTROLS + b"\r\n"
 STAND_IN: Final = FIRST_LINE + ":"
+SPLIT: Final = str.split  # with COLONS and ONES: name and value of each line, without a turn of a Python loop for it
+COLONS: Final = repeat(":")
+ONES: Final = repeat(1)
 COMPILED: Final = not __file__.endswith(".py")
 
 
@@ -55,23 +58,22 @@ def scan_plain(data: bytes, text: str) -> Index:
     A head with anything unusual in it (a fold, a name not met before, a stray line end, a control character) goes to
     `scan_careful`. A body may hold anything.
     """
-    end = data.find(b"\r\n\r\n")
-    head = data[:end] if end > 0 else b""
-    lines = str(head, "utf-8", "surrogateescape").split("\r\n")
-    if len(head.translate(None, UNUSUAL)) != end - 2 * len(lines) + 2:
+    end = data.find(b"\r\n\r\n") + 2
+    head = data[:end] if end > 2 else b""
+    if text.isascii():
+        lines = text[:end].splitlines(True)  # at other controls, too: then there are more lines than line ends
+    else:
+        lines = [line + "\r\n" for line in str(head[:-2], "utf-8", "surrogateescape").split("\r\n")]
+    ends = head.count(b"\r\n")
+    if ends != len(lines) or len(head.translate(None, UNUSUAL)) != end - 2 * ends:
         return scan_careful(data, text)
-    starts: list[int] = []
-    at = 0
-    for line in lines:
-        starts.append(at)
-        at += len(line) + 2
-    starts.append(at)
+    starts = list(accumulate(map(len, lines), initial=0))
     lines[0] = STAND_IN
     try:
-        kinds = "".join([SPELLED[name] for name, _ in [line.split(":", 1) for line in lines]])
+        kinds = "".join([SPELLED[name] for name, _ in map(SPLIT, lines, COLONS, ONES)])
     except (KeyError, ValueError):  # a name not met before; a line without a colon
         return scan_careful(data, text)
-    return text, kinds, starts, at + 2, 0
+    return text, kinds, starts, starts[-1] + 2, 0
 
 
 def scan_careful(data: bytes, text: str) -> Index:
