@@ -12,12 +12,10 @@ figures hold for one machine in one hour; ratios carry over. Nothing but 127.0.0
 
 import argparse
 import json
-import platform
 import shutil
 import statistics
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -105,12 +103,6 @@ def peaks(runs: Runs, servers: list[str]) -> str:
     return ", ".join(f"{server} {kb / 1024:.0f}" for server, kb in highest.items())
 
 
-def interpreter() -> str:
-    """Which Python was measured. One that was not optimised by a profile costs a fifth more."""
-    how = "with" if "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "") else "without"
-    return f"Python {platform.python_version()}, built {how} profile-guided optimisation"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workloads", nargs="*", choices=[[], *WORKLOADS], help="all of them if none is named")
@@ -132,7 +124,7 @@ def main() -> int:
         if args.commit:
             subprocess.run(["git", "-C", str(ROOT), "worktree", "prune"], check=False)
     print(table(runs, list(servers)))
-    print(interpreter())
+    print(f"Python {sys.version}")
     return 0 if all(any(run.clean for run in results) for results in runs.values()) else 1
 
 
