@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pysips.cli import db
 from tests.modules.usrloc.registrars import Registrar, tables
 
 pytestmark = pytest.mark.show
@@ -18,15 +19,20 @@ DATABASES = {
     "embedded": "",
     "mysql": 'loadmodule "db_mysql.so"',
     "postgres": 'loadmodule "db_postgres.so"',
+    "sqlite": 'loadmodule "db_sqlite.so"',
 }
 
 
 @pytest.fixture(params=DATABASES)
-def database(request: pytest.FixtureRequest) -> tuple[str, str]:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
     """What loads the database's module, and names the database."""
     name = request.param
     if name == "embedded":
         return "", ""
+    if name == "sqlite":
+        url = f"sqlite://{tmp_path}/contacts.db"
+        db.command.main(["create", "--url", url, "location"], standalone_mode=False)
+        return DATABASES[name], f'modparam("usrloc", "db_url", "{url}")\n'
     server: Any = request.getfixturevalue({"mysql": "mariadb"}.get(name, name))
     url = request.getfixturevalue(f"{name}_url")
     for statement in tables("TIMESTAMP" if name == "postgres" else "DATETIME"):
