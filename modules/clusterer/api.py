@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from .nodes import NodeInfo, sip_host
+from .nodes import NodeInfo, plain_host, sip_host
 from .packets import BadPacket, Reader, Writer
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DOWN", "FAILED", "SELF_DISABLED", "SENT", "BadPacket", "Body", "Cluster", "Event", "NodeInfo", "Reader",
-    "Receiver", "Registration", "Writer", "any_node", "same_sip_addr", "sip_host",
+    "Receiver", "Registration", "Writer", "any_node", "plain_host", "same_sip_addr", "sip_host",
 ]  # fmt: skip
 
 SENT: Final = 1
@@ -77,13 +77,17 @@ def same_sip_addr(own: NodeInfo, other: NodeInfo) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A capability of this node. startup_sync: it is not OK before it has what a donor has."""
+    """A capability of this node. startup_sync: it is not OK before it has what a donor has.
+
+    from_each: each node has records of its own, so each is asked for them when it comes.
+    """
 
     cluster_id: int
     capability: str
     receiver: Receiver
     startup_sync: bool = False
     donor_condition: Condition = any_node
+    from_each: bool = False
 
 
 class Cluster:
@@ -100,10 +104,12 @@ class Cluster:
 
     def register(
         self, cluster_id: int, capability: str, receiver: Receiver, startup_sync: bool = False,
-        donor_condition: Condition = any_node,
+        donor_condition: Condition = any_node, from_each: bool = False,
     ) -> None:  # fmt: skip
-        """Take part in a capability; in `configure()`."""
-        self.registrations.append(Registration(cluster_id, capability, receiver, startup_sync, donor_condition))
+        """Take part in a capability; in `configure()`. See Registration."""
+        self.registrations.append(
+            Registration(cluster_id, capability, receiver, startup_sync, donor_condition, from_each)
+        )
 
     def watch_shtag(self, name: str, cluster_id: int, watcher: TagWatcher) -> None:
         """Be told, in the attendant, when a sharing tag changes; the tag is known from now on, as backup."""

@@ -356,7 +356,7 @@ class Capabilities:
 
     def came(self, node: Node, now: float) -> None:
         for one in self.known.values():
-            if node.was_lost and one.registration.startup_sync:
+            if one.registration.from_each or (node.was_lost and one.registration.startup_sync):
                 one.wanted.add(node.node_id)
             one.receiver.happened(Event.NODE_UP, self.cluster.cluster_id, node.node_id)
             if (node.node_id, one.name) in self.owed:

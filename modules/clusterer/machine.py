@@ -154,7 +154,8 @@ class Member(Follower):
             one = self.capabilities.known.get(name)
             if one is not None:
                 node.versions[name] = version
-                lacks = missed or (began_anew and one.registration.startup_sync)
+                wished = one.registration
+                lacks = missed or (began_anew and (wished.startup_sync or wished.from_each))
                 if lacks and not one.gets_from(node.node_id):
                     one.wanted.add(node.node_id)
         for tag, since in said.tags:

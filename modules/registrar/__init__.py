@@ -18,7 +18,7 @@ from .flags import parse_lookup, parse_save
 from .lookup import Finder
 from .registered import Questions
 from .removal import Remover, Which, addresses_of
-from .rules import BRANCH, LookupFlags, Refused, Rules, SaveFlags
+from .rules import BRANCH, GLOBAL, LookupFlags, Refused, Rules, SaveFlags
 from .save import Saver, to_uri_of
 
 Table = Annotated[Domain, Static, By("table")]
@@ -60,6 +60,7 @@ class Registrar(Module):
 
     accepted = counter("accepted_regs")
     rejected = counter("rejected_regs")
+    dropped = counter("dropped_branches")
 
     usrloc: UsrLocApi = needs("usrloc")
     signaling: Any = needs("signaling")
@@ -76,6 +77,8 @@ class Registrar(Module):
 
     def waits(self, function: str) -> bool:
         mode = self.usrloc.mode
+        if mode.cachedb_url and function == "lookup":
+            return True
         return mode.is_sql_only or (mode.waits_for_sql and function == "save")
 
     def configure(self) -> None:
@@ -84,7 +87,7 @@ class Registrar(Module):
         self.rules = self.settled()
         location = self.usrloc.location
         self.saver = Saver(self.rules, location, self.signaling, self.accepted, self.rejected)
-        self.finder = Finder(self.rules, location)
+        self.finder = Finder(self.rules, location, self.dropped, self.usrloc.homes)
         self.questions = Questions(self.rules, location)
         self.remover = Remover(self.rules, location)
         statistics = self.program.statistics
@@ -212,16 +215,36 @@ class Registrar(Module):
         Flags: method-filtering, no-branches, branch, to-branches-only, ua-filtering=/re/, case-insensitive,
         extended-regexp, max-ping-latency=, sort-by-latency; global means nothing without a federation.
         """
-        return self.finder.lookup(ctx, domain, flags or NO_LOOKUP_FLAGS, aor)
+        flags = flags or NO_LOOKUP_FLAGS
+        homes = self.usrloc.homes
+        sites: dict[str, list[str]] = {}
+        if homes is not None and flags.bits & GLOBAL:
+            for name in self.names(ctx, flags, aor):
+                sites[name] = homes.told(name)
+        return self.finder.lookup(ctx, domain, flags, aor, sites)
 
     async def fetch_and_lookup(self, ctx: Context, domain: Table, flags: LookupText = None, aor: str = "") -> int:
-        """The same upon what the database says."""
+        """The same upon what the database says, or what a federation's store does."""
         flags = flags or NO_LOOKUP_FLAGS
+        await self.fetched(domain, self.wanted(ctx, flags, aor))
+        homes = self.usrloc.homes
+        sites: dict[str, list[str]] = {}
+        if homes is not None and flags.bits & GLOBAL:
+            for name in self.names(ctx, flags, aor):
+                sites[name] = await homes.of(name) or []
+        return self.finder.lookup(ctx, domain, flags, aor, sites)
+
+    def wanted(self, ctx: Context, flags: LookupFlags, aor: str) -> list[str]:
+        """The URIs whose contacts are looked up."""
         uris = [aor or ctx.request_uri()]
         if flags.bits & BRANCH:
             uris += [branch.uri for branch in ctx.branches]
-        await self.fetched(domain, uris)
-        return self.finder.lookup(ctx, domain, flags, aor)
+        return uris
+
+    def names(self, ctx: Context, flags: LookupFlags, aor: str) -> list[str]:
+        """The AoRs of those."""
+        found = dict.fromkeys(self.named(uri) for uri in self.wanted(ctx, flags, aor))
+        return [name for name in found if name]
 
     @function("is_registered", routes=ASKING, waiting="fetch_and_ask")
     @function("registered", routes=ASKING, waiting="fetch_and_ask")

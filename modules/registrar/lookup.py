@@ -4,7 +4,10 @@ Facts:
 - the first contact becomes the Request-URI, the others branches, in the order of the record: by falling q;
 - the next hop is the first URI of the contact's Path, or else where it was `received`, or the URI itself;
 - q, branch flags and the sending socket come with the contact;
-- a contact is called only while it is valid, and only if it has the request's method where that is asked for.
+- a contact is called only while it is valid, and only if it has the request's method where that is asked for;
+- in a federation, with `global`, each other site where the AoR is at home follows: as a branch with the AoR for its
+  Request-URI and the site's SIP address for its next hop, without anything of a local contact, from the socket of our
+  own SIP address. The site that the request came from is left out, or calls would go round.
 """
 
 from typing import Final, final
@@ -14,8 +17,11 @@ from pysips.core.context import Context
 from pysips.core.exports import Value
 from pysips.core.forward import first_uri
 from pysips.core.log import log
+from pysips.core.services import Socket
+from pysips.core.stats import Counter
+from pysips.sip.uri import escaped_user
 
-from ..usrloc.api import Contact, Domain, Location
+from ..usrloc.api import Contact, Domain, Homes, Location, place_of, uri_of
 from . import methods
 from .aor import Aor, aor_of
 from .rules import (
@@ -37,20 +43,25 @@ FAILED: Final = -3
 
 @final
 class Finder:
-    """Does lookup() for one process."""
+    """Does lookup() for one process. homes: other sites, None outside of a federation; dropped: branches too many."""
 
-    __slots__ = ("location", "rules")
+    __slots__ = ("dropped", "homes", "location", "rules")
 
-    def __init__(self, rules: Rules, location: Location) -> None:
+    def __init__(self, rules: Rules, location: Location, dropped: Counter, homes: Homes | None = None) -> None:
         self.rules: Rules = rules
         self.location: Location = location
+        self.dropped: Counter = dropped
+        self.homes: Homes | None = homes
 
-    def lookup(self, ctx: Context, domain: Domain, flags: LookupFlags, uri: str) -> int:
+    def lookup(
+        self, ctx: Context, domain: Domain, flags: LookupFlags, uri: str, sites: dict[str, list[str]] | None = None
+    ) -> int:
         """Send the request to the contacts of an AoR: FOUND, NOT_FOUND, NO_METHOD or FAILED.
 
-        uri: the AoR's, "" for the Request-URI.
+        uri: the AoR's, "" for the Request-URI; sites: where else each AoR is at home, by its name.
         """
         bits = flags.bits
+        forced = ctx.send_socket
         wanted = [uri or ctx.request_uri()]
         if bits & BRANCH:
             wanted += [branch.uri for branch in ctx.branches]
@@ -64,6 +75,9 @@ class Finder:
                 log.error("registrar", f"lookup: {refused.info}: {each}")
                 return FAILED
             code = self.expand(ctx, domain, flags, aor, is_set)
+            if sites and not (code == FOUND and bits & NO_BRANCHES):
+                others = self.remote(ctx, flags, aor, sites.get(aor.name, []), is_set or code == FOUND, forced)
+                code = FOUND if others else code
             if code == FOUND:
                 result = FOUND
                 is_set = True
@@ -147,8 +161,42 @@ class Finder:
         branch = Branch(contact.uri, dst, contact.path, contact.q, contact.cflags, socket)
         if self.rules.attr_avp:
             branch.attributes = self.attributes(ctx, contact, None)
-        if not append(ctx, branch):
-            log.warn("registrar", f"lookup: no room for another branch, {contact.uri} is not called")
+        self.append(ctx, branch)
+
+    def remote(
+        self, ctx: Context, flags: LookupFlags, aor: Aor, homes: list[str], is_set: bool, forced: Socket | None
+    ) -> int:
+        """Add other sites; answers how many. forced: the socket that the script wants, None for ours of the site."""
+        user, at, host = aor.name.rpartition("@")
+        uri = "sip:" + (escaped_user(user) + "@" + host if at else host)
+        socket = forced
+        if socket is None and self.homes is not None:
+            socket = self.homes.socket()
+        added = 0
+        for home in homes:
+            if is_source(ctx, home):
+                continue
+            dst = uri_of(home)
+            if is_set:
+                self.append(ctx, Branch(uri, dst, socket=socket))
+            else:
+                ctx.set_uri(uri)
+                ctx.dst = dst
+                ctx.path = ""
+                ctx.send_socket = socket
+                is_set = True
+            added += 1
+            if flags.bits & NO_BRANCHES:
+                break
+        return added
+
+    def append(self, ctx: Context, branch: Branch) -> None:
+        """One more branch, as long as there is room."""
+        if append(ctx, branch):
+            return
+        self.dropped.inc()
+        if log.limited("registrar:room", 1.0):
+            log.warn("registrar", f"lookup: no room for another branch, {branch.dst or branch.uri} is not called")
 
     def attributes(self, ctx: Context, contact: Contact, attributes: dict[str, Value] | None) -> dict[str, Value]:
         """A branch's attributes with the contact's own; the AVP gets it too, as its last value (up to OpenSIPS 3.6)."""
@@ -157,6 +205,13 @@ class Finder:
         made = {} if attributes is None else attributes
         made[name] = contact.attr
         return made
+
+
+def is_source(ctx: Context, home: str) -> bool:
+    """Whether a request came from that site. Its port counts only if the site's address names one, and over UDP."""
+    host, port = place_of(home)
+    source = ctx.source
+    return host == source.host and (port in (0, source.port) or source.proto != "udp")
 
 
 def by_latency(contact: Contact) -> tuple[bool, int]:

@@ -11,13 +11,30 @@ from urllib.parse import quote
 
 from pysips.core.branches import q_of
 from pysips.core.context import Context
-from pysips.core.exports import By, Json, MiError, Module, Static, Var, event, function, mi, modparam, param, timer
+from pysips.core.exports import (
+    By,
+    Json,
+    MiError,
+    Module,
+    Static,
+    Var,
+    Where,
+    event,
+    function,
+    mi,
+    modparam,
+    param,
+    timer,
+    wants,
+)
 from pysips.core.log import log
 from pysips.core.stats import Counter
 from pysips.errors import BadName, ModuleError
 
+from ..clusterer.api import Cluster
 from . import modes, store
 from .api import UsrLocApi
+from .clustered import Clustered
 from .commands import CALL_ID, CSEQ, USER_AGENT, Commands
 from .contacts import Domain, Location
 from .embedded import place_in
@@ -56,6 +73,10 @@ class UsrLoc(Module):
     skip_replicated_db_ops: int = param(0, low=0, high=1, help="1: what other nodes said is not written to SQL.")
     max_contact_delete: int = param(10, low=1, high=1000, help="Rows that one SQL statement deletes, at most.")
     regen_broken_contactid: int = param(0, low=0, high=1, help="1: rows whose id does not fit their AoR get another.")
+    federation_sweep: int = param(600, low=0, help="Seconds between two looks at a federation's records; 0: none.")
+    federation_gone_after: int = param(
+        86400, low=0, help="Seconds until what a site that is away has said is forgotten; 0: never."
+    )
     contact_id_column: str = param("contact_id", help="Column of table location.")
     user_column: str = param("username", help="Column of table location.")
     domain_column: str = param("domain", help="Column of table location.")
@@ -85,10 +106,14 @@ class UsrLoc(Module):
     contact_delete = event("E_UL_CONTACT_DELETE", *CONTACT_PARAMETERS)
     latency_update = event("E_UL_LATENCY_UPDATE", *CONTACT_PARAMETERS)
 
+    clusterer: Cluster | None = wants("clusterer")
+
     def __init__(self) -> None:
         self.made: UsrLocApi | None = None
         self.settled: modes.Mode | None = None
         self.kept: Kept | None = None
+        self.clustered: Clustered | None = None
+        self.was_loaded = False
         self.nat_flag_name = ""
 
     @property
@@ -130,7 +155,7 @@ class UsrLoc(Module):
         mode = self.mode()
         for remark in mode.remarks:
             log.warn("usrloc", remark)
-        if mode.location_cluster and "clusterer" not in self.catalogue.modules():
+        if mode.location_cluster and self.clusterer is None:
             raise ModuleError('location_cluster needs module "clusterer": loadmodule "clusterer.so"')
         api = self.api
         api.mode = mode
@@ -151,6 +176,20 @@ class UsrLoc(Module):
         self.expiry = Expiry(location, self.timer_interval, self.count_domains())
         if mode.writes_sql:
             self.keep(mode)
+        if mode.is_federation and self.clusterer is not None:
+            self.federate(mode, self.clusterer)
+
+    def federate(self, mode: modes.Mode, cluster: Cluster) -> None:
+        """Other nodes hear of contacts. Raises ModuleError."""
+        location = self.api.location
+        store = self.program.caches.open(mode.cachedb_url) if mode.cachedb_url else None
+        rows = Rows(location, self.services.branch_flags, {field: field for field in FIELDS}, self.use_domain == 1)
+        self.clustered = Clustered(
+            location, rows, cluster, mode, store, self.skip_replicated_db_ops == 1, self.federation_sweep,
+            self.federation_gone_after,
+        )  # fmt: skip
+        self.clustered.follow(self.program.changes)
+        self.api.homes = self.clustered.homes
 
     def keep(self, mode: modes.Mode) -> None:
         """Contacts go to SQL, too. Raises ModuleError."""
@@ -177,12 +216,20 @@ class UsrLoc(Module):
     async def start(self) -> None:
         if self.kept is not None:
             await self.kept.start()
+            self.was_loaded = self.kept.writer.ready
+        if self.clustered is not None and self.services.slot < 0:
+            self.clustered.start()
 
     @timer(1)
     async def look_after(self) -> None:
-        """What the database needs once in a while."""
+        """What the database and the cluster need once in a while."""
+        if self.clustered is not None:
+            self.clustered.second()
         if self.kept is not None:
             await self.kept.second()
+            if self.clustered is not None and self.kept.writer.ready and not self.was_loaded:
+                self.was_loaded = True
+                self.clustered.loaded()
 
     def count_domains(self) -> dict[str, Counter]:
         """Register the statistics; answers the counters of expired contacts, by table."""
@@ -290,7 +337,23 @@ class UsrLoc(Module):
         await self.kept.sync(domain, aor)
         return "OK"
 
-    @mi("ul_cluster_sync", full="usrloc:cluster_sync")
+    @mi("ul_cluster_sync", full="usrloc:cluster_sync", where=Where.ONCE)
     def cluster_sync(self) -> Json:
-        """Ask another node for its contacts."""
-        raise MiError(400, "Clustering not enabled")
+        """Ask the other node of our pair for its contacts."""
+        return self.in_cluster().cluster_sync()
+
+    @mi("ul_federation_sweep", full="usrloc:federation_sweep", where=Where.ONCE)
+    def sweep_federation(self) -> Json:
+        """Compare a federation's records of our site with what we have, now."""
+        return self.in_cluster().sweep_now()
+
+    @mi("ul_federation_clean", full="usrloc:federation_clean", where=Where.ONCE)
+    async def clean_federation(self, home: str) -> Json:
+        """Remove a federation's records of a site that is gone, by its SIP address."""
+        return await self.in_cluster().clean(home)
+
+    def in_cluster(self) -> Clustered:
+        """Raises MiError."""
+        if self.clustered is None:
+            raise MiError(400, "Clustering not enabled")
+        return self.clustered

@@ -16,6 +16,7 @@ from .contacts import (
     aor_of_key,
     hash_of,
 )
+from .homes import Homes, is_home, place_of, uri_of
 from .kept import Kept
 from .matching import BY_CONTACT, BY_CONTACT_AND_CALLID, BY_PARAM, NONE
 from .modes import Mode
@@ -27,11 +28,13 @@ class UsrLocApi:
     """location: the tables; use_domain: whether an AoR has its domain; nat_bflag: the branch flag's bit, or 0.
 
     domain: the table of a name that stands in a script, for `By`; raises BadName; pinged: takes what pings tell;
-    mode: how contacts are kept; kept: their database, None without one.
+    mode: how contacts are kept; kept: their database, None without one; homes: where else AoRs are at home, None
+    outside of a federation.
     """
 
     pinged: Pinged
     kept: Kept | None = None
+    homes: Homes | None = None
 
     def __init__(self, location: Location, domain: Callable[[str], Domain]) -> None:
         self.location = location
@@ -43,6 +46,6 @@ class UsrLocApi:
 
 __all__ = [
     "ALL_METHODS", "BY_CONTACT", "BY_CONTACT_AND_CALLID", "BY_PARAM", "DELETED", "INSERTED", "MEMORY_ONLY", "NONE",
-    "RECORDS", "REPEATED", "STALE", "UPDATED", "Contact", "Domain", "Follower", "Kept", "Location", "Mode", "Pinged",
-    "Record", "UsrLocApi", "Work", "aor_of_key", "decode", "hash_of",
+    "RECORDS", "REPEATED", "STALE", "UPDATED", "Contact", "Domain", "Follower", "Homes", "Kept", "Location", "Mode",
+    "Pinged", "Record", "UsrLocApi", "Work", "aor_of_key", "decode", "hash_of", "is_home", "place_of", "uri_of",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from pysips.core.driven import driven as driven
 from pysips.core.services import Offload, Promise
 
 THREADS: Final = 32
@@ -54,28 +55,6 @@ class LoopOffload(Offload):
             task.cancel()
         if self.pool is not None:
             self.pool.shutdown(wait=False, cancel_futures=True)
-
-
-def driven(work: Coroutine[Promise, None, Any]) -> Promise:
-    """Run a coroutine that awaits promises, without a task; the promise brings its result or failure."""
-    promise = Promise()
-
-    def step() -> None:
-        try:
-            waited = work.send(None)
-        except StopIteration as end:
-            promise.complete(end.value)
-        except Exception as problem:
-            promise.fail(problem)
-        else:
-            if isinstance(waited, Promise):
-                waited.when_done(step)
-            else:
-                work.close()
-                promise.fail(TypeError(f"{work!r} awaits no promise: services.offload.spawn() makes one of a task"))
-
-    step()
-    return promise
 
 
 class Mixed:

@@ -107,6 +107,8 @@ def test_the_commands_have_both_names(usrloc: UsrLoc) -> None:
         "usrloc:show_contact": ("ul_show_contact", (("table_name", "aor"),)),
         "usrloc:sync": ("ul_sync", (("table_name",), ("table_name", "aor"))),
         "usrloc:cluster_sync": ("ul_cluster_sync", ((),)),
+        "usrloc:federation_sweep": ("ul_federation_sweep", ((),)),
+        "usrloc:federation_clean": ("ul_federation_clean", (("home",),)),
     }  # fmt: skip
     assert usrloc.commands["usrloc:add"].kinds["expires"] is int
 
