@@ -12,11 +12,14 @@ UNREADABLE: Final = -2
 MOST: Final = 256
 HOPS: Final = {str(hops): hops for hops in range(MOST)}
 USUAL: Final = "Max-Forwards: "
-USUAL_LINES: Final = {f"{USUAL}{hops}\r\n": hops for hops in range(MOST)}
 
 
 class MaxFwd(Module):
     max_limit: int = param(256, low=1, high=256, help="The largest value let through.")
+
+    def configure(self) -> None:
+        # The usual line, and the number that goes out instead of its own.
+        self.next: dict[str, str] = {f"{USUAL}{hops}\r\n": str(hops - 1) for hops in range(1, self.max_limit + 1)}
 
     def limit(self, hops: int) -> int:
         """A number of hops; raises ValueError for one out of range."""
@@ -27,6 +30,15 @@ class MaxFwd(Module):
     @function("mf_process_maxfwd_header", routes=Route.REQUEST)
     def process(self, ctx: Context, initial: Annotated[int, By("limit")]) -> int:
         """Count Max-Forwards down (1), add it with this value (2), or refuse at zero (-1); -2 for one unreadable."""
+        message = ctx.message
+        items = ctx.edits.items
+        k = message.kinds.find(MAX_FORWARDS, 1)
+        if k > 0 and not items and FOLD not in message.kinds:
+            a, b = message.starts[k], message.starts[k + 1]
+            usual = self.next.get(message.text[a:b])
+            if usual is not None:
+                items.append((a + len(USUAL), b - 2, usual))
+                return 1
         hops, a, b = max_forwards(ctx)
         if hops == MISSING:
             ctx.edits.insert(ctx.message.starts[1], "Max-Forwards: " + str(initial) + "\r\n")
@@ -34,7 +46,6 @@ class MaxFwd(Module):
         if hops <= 0:
             return -1 if hops == 0 else UNREADABLE
         left = hops - 1 if hops <= self.max_limit else self.max_limit
-        items = ctx.edits.items
         if items and (a, b, str(hops)) in items:
             items.remove((a, b, str(hops)))
         items.append((a, b, str(left)))
@@ -56,11 +67,6 @@ def max_forwards(ctx: Context) -> tuple[int, int, int]:
     k = kinds.find(MAX_FORWARDS, 1)
     if k < 0:
         return MISSING, 0, 0
-    a = message.starts[k]
-    b = message.starts[k + 1]
-    hops = USUAL_LINES.get(message.text[a:b])
-    if hops is not None and not ctx.edits.items and kinds[k + 1 : k + 2] != FOLD:
-        return hops, a + len(USUAL), b - 2
     a, b = message.value_span(k)
     text = message.text[a:b]
     for start, end, new in ctx.edits.items:

@@ -4,9 +4,7 @@ from typing import Any
 
 from pysips.core.context import Context
 from pysips.core.exports import Module, Route, function, wants
-from pysips.core.log import log
 from pysips.errors import ModuleError
-from pysips.sip.rewrite import is_one_line
 
 
 class Signaling(Module):
@@ -19,9 +17,6 @@ class Signaling(Module):
 
     def reply(self, ctx: Context, code: int, reason: str, headers: str = "", body: str = "") -> int:
         """Answer: statefully if the request has a transaction, else without state. headers: whole lines."""
-        if not 100 <= code <= 699 or not is_one_line(reason):
-            log.error("signaling:send_reply", f"refused: {code} {reason}")
-            return -1
         if self.tm is not None and (self.sl is None or self.tm.transaction(ctx) is not None):
             return int(self.tm.reply(ctx, code, reason, headers, body))
         return int(self.sl.reply(ctx, code, reason, headers, body))

@@ -82,7 +82,7 @@ def plain_contact(message: Message, k: int) -> Asked | None:
     line = message.line(k)
     lt = line.find("<")
     gt = line.find(">", lt) + 1
-    if lt < 0 or gt == 0 or '"' in line or "," in line or line.find("<", lt + 1) >= 0:
+    if lt < 0 or gt == 0 or '"' in line or "," in line or line.count("<") > 1:
         return None
     asked = Asked(line[lt + 1 : gt - 1])
     if gt == len(line):
