@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from pysips.core.services import Tables
 
-from ..usrloc.api import Contact, UsrLocApi, hash_of
+from ..usrloc.api import Contact, UsrLocApi, aor_hash
 
 if TYPE_CHECKING:
     from ..clusterer.api import Cluster
@@ -61,7 +61,7 @@ class Duty:
         """Whether the contacts of an AoR may be ours to ping."""
         if self.nodes < 2:
             return True
-        return hash_of(aor.encode("utf-8", "surrogateescape")) % self.nodes == self.place
+        return aor_hash(aor) % self.nodes == self.place
 
     def owns(self, contact: Contact) -> bool:
         """Whether a contact is ours to ping."""

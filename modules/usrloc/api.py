@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from .contact_ids import aor_hash
 from .contacts import (
     DELETED,
     INSERTED,
@@ -14,7 +15,6 @@ from .contacts import (
     Location,
     Work,
     aor_of_key,
-    hash_of,
 )
 from .homes import Homes, is_home, place_of, uri_of
 from .kept import Kept
@@ -47,5 +47,6 @@ class UsrLocApi:
 __all__ = [
     "ALL_METHODS", "BY_CONTACT", "BY_CONTACT_AND_CALLID", "BY_PARAM", "DELETED", "INSERTED", "MEMORY_ONLY", "NONE",
     "RECORDS", "REPEATED", "STALE", "UPDATED", "Contact", "Domain", "Follower", "Homes", "Kept", "Location", "Mode",
-    "Pinged", "Record", "UsrLocApi", "Work", "aor_of_key", "decode", "hash_of", "is_home", "place_of", "uri_of",
+    "Pinged", "Record", "UsrLocApi", "Work", "aor_hash", "aor_of_key", "decode", "is_home", "place_of",
+    "uri_of",
 ]  # fmt: skip

@@ -4,37 +4,40 @@ Nodes of a cluster name contacts by it, and so do `$ct` lookups by id and SQL ro
 """
 
 from dataclasses import dataclass
+from struct import Struct
 from typing import Final
 
 CLABEL_BITS: Final = 14
 RLABEL_BITS: Final = 32
 HASH_BITS: Final = 16
 WORD: Final = 0xFFFF_FFFF
+WORDS: Final = Struct(">I")
 
 
 def aor_hash(aor: str) -> int:
     """OpenSIPS' hash of a string (its core hash, without a table's size): 32 bits."""
     data = aor.encode("utf-8", "surrogateescape")
-    whole = len(data) - len(data) % 4
     total = 0
-    for at in range(0, whole, 4):
-        value = 0
-        for byte in data[at : at + 4]:
-            value = (value << 8) + signed(byte)
-        total += mixed(value)
-    value = 0
-    for byte in data[whole:]:
-        value = (value << 8) + signed(byte)
-    total = (total + mixed(value)) & WORD
+    whole = len(data) & ~3
+    if data.isascii():
+        total = sum([word ^ (word >> 3) for (word,) in WORDS.iter_unpack(data[:whole])])
+    else:
+        for at in range(0, whole, 4):
+            total += mixed(joined(data[at : at + 4]))
+    total = (total + mixed(joined(data[whole:]))) & WORD
     return (total + (total >> 11) + (total >> 13) + (total >> 23)) & WORD
 
 
-def signed(byte: int) -> int:
-    """A byte as C's `char` has it."""
-    return byte - 256 if byte >= 128 else byte
+def joined(data: bytes) -> int:
+    """Up to four bytes as one number, each as C's `char` has it."""
+    value = 0
+    for byte in data:
+        value = (value << 8) + (byte - 256 if byte >= 128 else byte)
+    return value
 
 
 def mixed(value: int) -> int:
+    """A step of the hash, in 32 bits."""
     value &= WORD
     return value ^ (value >> 3)
 

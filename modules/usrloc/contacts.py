@@ -13,7 +13,6 @@ Facts:
 """
 
 import random
-from struct import Struct
 from typing import Final, final
 
 from mypy_extensions import mypyc_attr
@@ -21,13 +20,13 @@ from mypy_extensions import mypyc_attr
 from pysips.core.changes import Changes
 from pysips.core.services import Services, Socket, Transaction
 
+from .contact_ids import aor_hash
 from .lines import LOCAL, log_change
 from .matching import NONE, find_contact
 from .records import Contact, Record, decode, encode
 
 RECORDS: Final = b"L"  # the kinds of records in the shared table
 COUNTS: Final = b"l"
-WORD: Final = Struct(">I")
 
 INSERTED: Final = 1
 UPDATED: Final = 2
@@ -289,32 +288,4 @@ def unpacked(data: bytes | None) -> tuple[int, int]:
 
 def base_of(aor: str) -> int:
     """The common part of an AoR's contact ids, in OpenSIPS' order: 16 bits of its hash, a label of 32, room for 14."""
-    return (hash_of(aor.encode("utf-8", "surrogateescape")) & 0xFFFF) << 46 | random.getrandbits(32) << 14
-
-
-def hash_of(data: bytes) -> int:
-    """The 32-bit hash by which OpenSIPS puts AoRs into slots."""
-    total = 0
-    whole = len(data) & ~3
-    if data.isascii():
-        total = sum([word ^ (word >> 3) for (word,) in WORD.iter_unpack(data[:whole])])
-    else:
-        for at in range(0, whole, 4):
-            value = (signed(data[at]) << 24) + (signed(data[at + 1]) << 16)
-            total += mixed(value + (signed(data[at + 2]) << 8) + signed(data[at + 3]))
-    value = 0
-    for at in range(whole, len(data)):
-        value = (value << 8) + signed(data[at])
-    total = (total + mixed(value)) & 0xFFFFFFFF
-    return (total + (total >> 11) + (total >> 13) + (total >> 23)) & 0xFFFFFFFF
-
-
-def mixed(value: int) -> int:
-    """A step of the hash, in 32 bits."""
-    value &= 0xFFFFFFFF
-    return value ^ (value >> 3)
-
-
-def signed(byte: int) -> int:
-    """A byte as C's char."""
-    return byte if byte < 128 else byte - 256
+    return (aor_hash(aor) & 0xFFFF) << 46 | random.getrandbits(32) << 14

@@ -19,7 +19,8 @@ from pysips.core.sqldb import Database, SqlError, Value
 from pysips.core.sqlversions import complaint, unknown
 from pysips.errors import PysipsError
 
-from .contacts import RECORDS, Domain, Location, base_of, count, hash_of, key_of
+from .contact_ids import aor_hash
+from .contacts import RECORDS, Domain, Location, base_of, count, key_of
 from .matching import NONE, find_contact
 from .records import Contact, Record, decode, encode
 from .rows import TABLE_VERSION, Rows, Store, text
@@ -145,7 +146,7 @@ class Loader:
         data = transaction.get(RECORDS, key)
         record = Record(0, -1, 0, []) if data is None else decode(data)
         before = len(record.contacts)
-        fits = hash_of(aor.encode("utf-8", "surrogateescape")) & 0xFFFF
+        fits = aor_hash(aor) & 0xFFFF
         for contact, store in found:
             if any(contact.id == other.id for other in record.contacts):
                 continue
