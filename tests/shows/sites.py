@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from pysips.cli.mi import ask
-from pysips.errors import PysipsError
 from tests.live import ROOT, until
 from tests.servers.mariadb import PASSWORD, USER, MariaDb
 
@@ -105,6 +104,7 @@ class Node(Machine):
 
     def start_server(self, is_awaited: bool = True) -> "Node":
         python, script = sys.executable, "/etc/opensips/opensips.cfg"
+        self.starts = self.log().count("processes: supervisor")
         state = {"STATE_DIRECTORY": str(self.folder / "state")}
         self.process = self.start(
             "server.log", python, "-m", "pysips", "-f", script, "-o", "pysips_workers=2", environment=state
@@ -117,10 +117,7 @@ class Node(Machine):
         assert self.process is not None
         code = self.process.poll()
         assert code is None, f"{self.name} ended with {code}:\n{self.log()[-3000:]}"
-        try:
-            return self.fifo.exists() and "Server" in self.mi("version")
-        except PysipsError:
-            return False
+        return self.log().count("processes: supervisor") > self.starts
 
     def mi(self, method: str, params: object = None, seconds: float = 5.0) -> Any:
         return ask(self.fifo, Path("/tmp"), method, params, seconds)
