@@ -95,7 +95,8 @@ class SitePhone:
         self.cseq += 1
         about = about or f"sip:{self.user}@home.example"
         head = [
-            f"{method} {uri} SIP/2.0", f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK{self.call_id}{self.cseq}",
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK{self.call_id}{self.cseq}",
             f"From: <sip:{self.user}@home.example>;tag={self.port}", f"To: <{about}>",
             f"Call-ID: {self.call_id}{'' if method == 'REGISTER' else next(numbers)}", f"CSeq: {self.cseq} {method}",
             "Max-Forwards: 70", f"Contact: <sip:{self.user}@{self.host}:{self.port}>", *lines, "Content-Length: 0",
@@ -103,7 +104,7 @@ class SitePhone:
         if method == "REGISTER":
             head = [one for one in head if not one.startswith("Contact: <sip:") or one in lines]
         self.socket.sendto(("\r\n".join(head) + "\r\n\r\n").encode(), to)
-        self.socket.settimeout(seconds)
+        self.socket.settimeout(8.0)
         while True:
             answer = self.socket.recv(65535).decode()
             if f"CSeq: {self.cseq} {method}\r" in answer and not answer.startswith("SIP/2.0 1"):
