@@ -9,6 +9,7 @@ Facts:
 """
 
 import socket
+from collections.abc import Callable
 from typing import Final, final
 
 from pysips.core.log import log
@@ -25,9 +26,12 @@ MINUTE: Final = 60.0
 
 @final
 class Udp:
-    """want: datagrams to ask for at the next wake-up; luck: rounds since then in which all of them were there."""
+    """want: datagrams to ask for at the next wake-up; luck: rounds since then in which all of them were there.
 
-    __slots__ = ("counters", "gone", "luck", "receiver", "scope", "sock", "telling", "want", "where")
+    siblings: told of who is gone, too: of workers' sockets on one port the kernel gives an error to any.
+    """
+
+    __slots__ = ("counters", "gone", "luck", "receiver", "scope", "siblings", "sock", "telling", "want", "where")
 
     def __init__(self, sock: socket.socket, where: Socket, receiver: Receiver, counters: "UdpCounters") -> None:
         self.sock: socket.socket = sock
@@ -36,6 +40,7 @@ class Udp:
         self.where: Socket = where
         self.receiver: Receiver = receiver
         self.counters: UdpCounters = counters
+        self.siblings: Callable[[str, str, int], object] | None = None
         self.want: int = 1
         self.luck: int = 0
         # A link-local peer is reached through the interface of our own link-local address.
@@ -115,6 +120,8 @@ class Udp:
             while self.gone:
                 host, port = self.gone.pop(0)
                 self.counters.unreachable.inc()
+                if self.siblings is not None:
+                    self.siblings("udp", host, port)
                 self.receiver.unreachable("udp", host, port)
         finally:
             self.telling = False

@@ -195,7 +195,7 @@ class Handover:
         self.put(seat, ALIAS, 0, port, connection, b"", MOST_ANSWERS)
 
     def gone(self, proto: str, host: str, port: int) -> None:
-        """Tell all siblings that a connection broke (that of whoever sat here before, too)."""
+        """Tell all siblings that a connection broke (that of whoever sat here before, too), or nobody listens there."""
         for seat in range(len(self.outboxes)):
             if seat != self.seat:
                 self.put(seat, GONE, 0, port, 0, f"{proto} {host}".encode(), MOST_ANSWERS)

@@ -52,6 +52,9 @@ class Worker(Process):
         services.network = WorkerNetwork(of_slots[seat.slot], self.tcp, self.line)
         datagrams = [[one for one in udp if one is not None] for udp in of_slots]
         self.udp = datagrams[seat.slot]
+        if server.workers > 1:
+            for udp in (one for row in datagrams for one in row):
+                udp.siblings = self.line.gone
         self.stand_in = StandIn(server.board, self.loop.served, self.clock, seat.slot, datagrams)
         self.close_streams()
         families = {socket.family for socket in services.sockets}

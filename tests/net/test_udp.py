@@ -120,6 +120,15 @@ def test_a_closed_port_is_told_and_does_not_harm_the_next_send(ends: Ends) -> No
     assert ends.udp.counters.unreachable.get() == 1
 
 
+def test_siblings_hear_of_a_closed_port_since_the_error_may_belong_to_them(ends: Ends) -> None:
+    told: list[tuple[str, str, int]] = []
+    ends.udp.siblings = lambda proto, host, port: told.append((proto, host, port))
+    closed = ends.closed_port()
+    assert ends.udp.send(b"anybody?", ends.host, closed) == SENT
+    ends.udp.errors()
+    assert told == [("udp", ends.host, closed)]
+
+
 def test_a_closed_port_is_told_when_receiving_too(ends: Ends) -> None:
     closed = ends.closed_port()
     ends.udp.send(b"anybody?", ends.host, closed)

@@ -154,3 +154,40 @@ def test_a_pair_has_the_same_contacts_and_mends_itself(tmp_path: Path, redis: Re
         )  # fmt: skip
     finally:
         sites.close()
+
+
+def test_a_pair_that_lost_its_link_compares_and_mends_by_itself(tmp_path: Path, redis: Redis) -> None:
+    sites = Sites(tmp_path, redis.url("g"), REDIS, homes={1: "127.0.7.100", 2: "127.0.7.100"})
+    try:
+        sites.start_all()
+        until(lambda: sites.are_linked() and sites.synced(1) and sites.synced(2), 15, "the first sync")
+        alice, bob, dora = sites.phone("alice"), sites.phone("bob"), sites.phone("dora")
+        assert sites.register(1, alice) == 200
+        assert sites.register(1, bob, 4) == 200
+        until(lambda: sites.has(2, "alice") and sites.has(2, "bob"), 2, "both at the backup")
+        assert sites.servers[1].mi("clusterer_set_status", [1, 2, 0]) == "OK"
+        until(lambda: not sites.are_linked(), 10, "the link's end")
+        assert sites.register(1, alice, 0) == 200
+        assert sites.register(1, bob) == 200
+        assert sites.register(2, dora) == 200
+        until(lambda: not sites.has(2, "bob"), 8, "the end of the backup's stale copy")
+        time.sleep(1.5)  # for the backup to do the wrong thing
+        assert "bob@home.example127.0.7.100" in rows(redis)
+        assert sites.servers[1].mi("clusterer_set_status", [1, 2, 1]) == "OK"
+        until(lambda: sites.has(2, "bob") and sites.has(1, "dora") and not sites.has(2, "alice"), 15, "the repair")
+        assert not sites.has(1, "alice")
+        until(lambda: rows(redis) == {f"{user}@home.example127.0.7.100" for user in ("bob", "dora")}, 5, "the records")
+    finally:
+        sites.close()
+
+
+def test_a_call_to_a_site_that_is_dead_fails_at_once(sites: Sites, redis: Redis) -> None:
+    sites.start_all()
+    until(sites.are_linked, 15, "the links")
+    alice, bob = sites.phone("alice"), sites.phone("bob")
+    assert sites.register(2, alice) == 200
+    until(lambda: len(rows(redis)) == 1, 3, "the record")
+    sites.kill(2)
+    began = time.monotonic()
+    assert sites.call(1, "alice", bob, "MESSAGE") >= 400
+    assert time.monotonic() - began < 1.0
