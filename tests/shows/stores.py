@@ -128,13 +128,9 @@ modparam("usrloc", "cachedb_url", "redis:fed://10.0.0.5:6379/")
         self.server: PlainRedis = PlainRedis.start()
 
     def rows(self) -> Rows:
-        found = []
-        for key in self.server.do("KEYS", "usrloc:*"):
-            if self.server.do("TYPE", key) == "hash":
-                fields = self.server.do("HGETALL", key)
-                row = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
-                found.append((row["aor"], row["home_ip"]))
-        return set(found)
+        keys = self.server.do("KEYS", "usrloc:*")
+        found = [self.server.do("HGETALL", key) for key in keys if self.server.do("TYPE", key) == "hash"]
+        return {(row["aor"], row["home_ip"]) for row in found if row}  # one that has just gone is empty
 
     def forget(self, aor: str, home: str) -> None:
         self.server.do("DEL", f"usrloc:{aor}{home}")

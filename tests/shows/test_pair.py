@@ -97,7 +97,7 @@ def test_the_backup_takes_over(platform: Platform, dies: str) -> None:
     until(lambda: backup.mi("nh_enable_ping") == {"Status": 1}, 10, "the hook")
     late = [f"late{number}" for number in range(10)]
     crowd.register(late)
-    assert {(user, VIRTUAL) for user in late} <= platform.rows()
+    platform.rows_become(*rows, *((user, VIRTUAL) for user in late))
 
     if dies == "the machine":
         active.revive()
