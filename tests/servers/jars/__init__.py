@@ -15,6 +15,8 @@ from typing import Final
 
 from tests.packages import missing, need
 
+from ..fetching import fetch_with
+
 HERE: Final = Path(__file__).parent
 SETS: Final = ("cassandra", "mongodb")  # NAME.xml is the list, in Maven's words
 MAIN: Final = "Mongo.java"  # the little program that starts mongo-java-server, compiled beside its jars
@@ -42,7 +44,7 @@ def jars(name: str) -> Path:
 
 
 def fetch(name: str) -> None:
-    """Let Maven copy a set. Raises CalledProcessError or OSError."""
+    """Let Maven copy a set. Raises SubprocessError or OSError."""
     folder = place(name)
     if folder.exists():
         return
@@ -50,7 +52,8 @@ def fetch(name: str) -> None:
         shutil.copy(HERE / f"{name}.xml", Path(temporary) / "pom.xml")
         made = Path(temporary) / "jars"
         options = ["-DincludeScope=runtime", f"-DoutputDirectory={made}", f"-Dmaven.repo.local={cache() / 'maven'}"]
-        subprocess.run(["mvn", "-q", "-B", *options, "dependency:copy-dependencies"], cwd=temporary, check=True)
+        # -U: what could not be had a moment ago is asked for again.
+        fetch_with(["mvn", "-q", "-B", "-U", *options, "dependency:copy-dependencies"], Path(temporary))
         if name == "mongodb":
             compile_main(made)
         made.rename(folder)

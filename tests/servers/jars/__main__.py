@@ -7,5 +7,5 @@ from . import main
 
 try:
     main()
-except (OSError, subprocess.CalledProcessError) as problem:
+except (OSError, subprocess.SubprocessError) as problem:
     sys.exit(f"The jars of Java servers could not be fetched: {problem}")
