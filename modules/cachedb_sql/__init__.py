@@ -18,6 +18,7 @@ from pysips.errors import ModuleError
 from .store import SqlStore, Tables
 
 VERSION: Final = 2
+ROWS_VERSION: Final = 1
 ATTENDANT: Final = -1
 COMPLAINTS: Final = 60.0  # seconds between two lines about the same failure
 URL: Final = re.compile(r"sql:(?:([A-Za-z0-9_.]*)-)?([A-Za-z][A-Za-z0-9_]*://.*)", re.DOTALL)
@@ -57,11 +58,16 @@ class CachedbSql(CacheModule):
         await super().start()
         if self.services.slot != ATTENDANT:
             return
-        for store in self.stores():
-            await require(store.database, self.db_table, VERSION)
+        with_keys = self.stores()
+        for store in self.made:
+            if store in with_keys:
+                await require(store.database, self.db_table, VERSION)
+            elif isinstance(store, SqlStore):
+                await require(store.database, self.rows_table, ROWS_VERSION)
 
     def stores(self) -> list[SqlStore]:
-        return [store for store in self.made if isinstance(store, SqlStore)]
+        """Those that the script names; others are a federation's, which keeps rows only."""
+        return [store for store in self.program.caches.names.values() if isinstance(store, SqlStore)]
 
     @timer("cache_clean_period")
     async def clean(self) -> None:
