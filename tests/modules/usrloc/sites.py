@@ -44,7 +44,7 @@ modparam("clusterer", "seed_fallback_interval", 2)
 {modules}
 loadmodule "usrloc.so"
 modparam("usrloc", "use_domain", 1)
-modparam("usrloc", "working_mode_preset", "{preset}")
+{mode}
 modparam("usrloc", "location_cluster", 1)
 modparam("usrloc", "timer_interval", 1)
 {params}
@@ -139,6 +139,7 @@ class Sites:
         self.store, self.modules, self.params = store, modules, params
         self.homes = homes or {}
         self.count = count
+        self.mode = ""  # lines in place of the preset
         self.net = net
         self.servers: dict[int, Server] = {}
         self.phones: list[SitePhone] = []
@@ -174,9 +175,10 @@ class Sites:
         more = [self.params, params]
         if self.store:
             more.append(f'modparam("usrloc", "cachedb_url", "{self.store}")')
+        preset = "federation-cachedb-cluster" if self.store else "federation-cluster"
         script = SCRIPT.format(
             host=self.host(node), sip=self.sip, bin=self.bin, nodes=self.table(node), modules=self.modules,
-            preset="federation-cachedb-cluster" if self.store else "federation-cluster", params="\n".join(more),
+            mode=self.mode or f'modparam("usrloc", "working_mode_preset", "{preset}")', params="\n".join(more),
         )  # fmt: skip
         made = self.servers[node] = Server(script, folder, "-o", "pysips_workers=2")
         return made

@@ -1,5 +1,7 @@
 """Sites as real processes: with Redis, and without any store."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -191,3 +193,59 @@ def test_a_call_to_a_site_that_is_dead_fails_at_once(sites: Sites, redis: Redis)
     began = time.monotonic()
     assert sites.call(1, "alice", bob, "MESSAGE") >= 400
     assert time.monotonic() - began < 1.0
+
+
+def test_an_attendant_that_dies_while_the_store_is_away_loses_nothing(sites: Sites, redis: Redis) -> None:
+    sites.count = 1
+    sites.start_all()
+    alice, bob = sites.phone("alice"), sites.phone("bob")
+    assert sites.register(1, bob) == 200
+    until(lambda: len(rows(redis)) == 1, 3, "the first record")
+    redis.freeze()
+    try:
+        assert sites.register(1, alice) == 200
+        assert sites.register(1, bob, 0) == 200
+        server = sites.servers[1]
+        (before,) = server.processes()["attendant"]
+        os.kill(before, signal.SIGKILL)
+
+        def is_replaced() -> bool:
+            try:
+                return server.processes().get("attendant", [before]) != [before]
+            except MiFailed:
+                return False
+
+        until(is_replaced, 15, "another attendant")
+    finally:
+        redis.thaw()
+    until(lambda: rows(redis) == {"alice@home.example" + sites.home(1)}, 15, "what the first one owed")
+
+
+def test_a_site_with_sql_of_its_own_forgets_nothing(
+    tmp_path: Path, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    sites = Sites(tmp_path, redis.url("g"), REDIS, count=1)
+    sites.mode = "\n".join(
+        f'modparam("usrloc", "{name}", "{value}")'
+        for name, value in (
+            ("cluster_mode", "federation-cachedb"), ("restart_persistency", "load-from-sql"),
+            ("sql_write_mode", "write-through"),
+        )
+    )  # fmt: skip
+    try:
+        server = sites.start(1)
+        alice = sites.phone("alice")
+        assert sites.register(1, alice) == 200
+        until(lambda: len(rows(redis)) == 1, 3, "the record")
+        server.stop()
+        assert len(rows(redis)) == 1
+        redis.do("FLUSHALL")
+        sites.start(1)
+        until(lambda: sites.has(1, "alice"), 3, "alice out of the database")
+        assert sites.servers[1].mi("ul_federation_sweep") == "OK"
+        until(lambda: len(rows(redis)) == 1, 5, "the record again")
+        assert sites.register(1, alice, 0) == 200
+        until(lambda: rows(redis) == set(), 3, "the record's end")
+    finally:
+        sites.close()
