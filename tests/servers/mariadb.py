@@ -32,9 +32,11 @@ class MariaDb(Program):
 
     def prepare(self) -> None:
         self.folder.chmod(0o755)
+        if os.getuid() == 0:
+            self.give_to("mysql")
         self.do(
             "mariadb-install-db", "--no-defaults", *self.owner, f"--datadir={self.folder}/data",
-            "--auth-root-authentication-method=normal", "--skip-test-db",
+            "--auth-root-authentication-method=normal", "--skip-test-db", f"--tmpdir={self.folder}",
         )  # fmt: skip
         if os.getuid() == 0:
             self.give_to("mysql")
@@ -50,6 +52,7 @@ class MariaDb(Program):
         users = self.folder / "users.sql"
         return [
             self.program, "--no-defaults", *self.owner, f"--datadir={self.folder}/data", f"--socket={self.socket}",
+            f"--tmpdir={self.folder}",
             f"--port={self.port}", f"--bind-address={self.host}", f"--pid-file={self.folder}/pid",
             "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", "--skip-log-bin", "--skip-name-resolve",
             "--innodb-flush-log-at-trx-commit=2", "--performance-schema=OFF",

@@ -105,8 +105,7 @@ class Crowd:
             self.socket.bind((self.address, 5060))
         self.socket.settimeout(0.2)
         self.cseq = int(time.time() * 1000) & 0x7FFFFFF
-        self.answered: dict[str, float] = {}  # CSeq and Call-ID of a request → when its final answer came
-        self.refused: dict[str, str] = {}
+        self.finals: dict[str, tuple[float, int]] = {}  # CSeq and Call-ID of a request → when it was answered how
         self.asked: list[str] = []  # by others
         self.is_open = True
         self.thread = threading.Thread(target=self.listen, daemon=True)
@@ -118,11 +117,9 @@ class Crowd:
                 data, source = self.socket.recvfrom(65535)
                 text = data.decode("utf-8", "replace")
                 if text.startswith("SIP/2.0 "):
-                    name = f"{header(text, 'CSeq')} {header(text, 'Call-ID')}"
-                    if text[8] == "2":
-                        self.answered.setdefault(name, time.monotonic())
-                    elif text[8] != "1":
-                        self.refused[name] = text.split("\r\n")[0]
+                    if text[8] != "1":
+                        name = f"{header(text, 'CSeq')} {header(text, 'Call-ID')}"
+                        self.finals.setdefault(name, (time.monotonic(), int(text[8:11])))
                 elif text[:3] != "ACK" and text[:7].isalpha():
                     self.asked.append(text)
                     self.socket.sendto(self.answer(text), source)
@@ -148,6 +145,10 @@ class Crowd:
         self.socket.sendto(("\r\n".join(head) + "\r\n\r\n").encode(), (self.site, 5060))
         return f"{self.cseq} {method} {call}"
 
+    def is_answered(self, name: str) -> bool:
+        """Whether it was, by a 2xx."""
+        return self.finals.get(name, (0.0, 0))[1] // 100 == 2
+
     def register(self, users: list[str], expires: int = 600, seconds: float = 30.0) -> None:
         """All of them, twenty at a time, again after a second of silence. AssertionError if some are not answered."""
         self.all_answered("REGISTER", users, seconds, lambda user: (
@@ -165,9 +166,9 @@ class Crowd:
         while left and time.monotonic() < end:
             asked = {self.ask(method, user, *lines(user)): user for user in left[:20]}
             again = time.monotonic() + 1.0
-            while time.monotonic() < again and not all(key in self.answered for key in asked):
+            while time.monotonic() < again and not all(map(self.is_answered, asked)):
                 time.sleep(0.005)
-            done = {user for key, user in asked.items() if key in self.answered}
+            done = {user for key, user in asked.items() if self.is_answered(key)}
             left = [user for user in left[:20] if user not in done] + left[20:]
         assert not left, f"{method}: {len(left)} of {len(users)} were not answered, {left[:3]} …"
 
@@ -179,8 +180,9 @@ class Crowd:
             with contextlib.suppress(OSError):
                 keys.append(self.ask(method, user, *lines))
             time.sleep(0.1)
-            if any(key in self.answered for key in keys):
-                return min(self.answered[key] for key in keys if key in self.answered) - began
+            answered = [self.finals[key][0] for key in keys if self.is_answered(key)]
+            if answered:
+                return min(answered) - began
         raise AssertionError(f"no answer to {method} within {seconds:g} s")
 
     def close(self) -> None:

@@ -25,12 +25,8 @@ class Store:
     def prepare(self) -> None:
         """Make what the README says is to be made beforehand; again after its data are lost."""
 
-    def forget(self, aor: str, home: str) -> None:
-        """A record is lost."""
-        raise NotImplementedError
-
-    def add(self, aor: str, home: str) -> None:
-        """A record that somebody left behind."""
+    def clear(self) -> None:
+        """Its data are lost."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -72,12 +68,8 @@ modparam("usrloc", "cachedb_url", "cassandra://10.0.0.5:9042/opensips.userlocati
         assert all(row[0] == row[1] + row[2] for row in found), found
         return {(row[1], row[2]) for row in found}
 
-    def forget(self, aor: str, home: str) -> None:
-        self.server.query("DELETE FROM opensips.userlocation WHERE id = %s", aor + home)
-
-    def add(self, aor: str, home: str) -> None:
-        statement = "INSERT INTO opensips.userlocation (id, aor, home_ip) VALUES (%s, %s, %s)"
-        self.server.query(statement, aor + home, aor, home)
+    def clear(self) -> None:
+        self.server.query("TRUNCATE opensips.userlocation")
 
 
 class PlainMongoDb(MongoDb):
@@ -102,11 +94,8 @@ modparam("usrloc", "cachedb_url", "mongodb://10.0.0.5:27017/opensipsDB.userlocat
         assert all(one["_id"] == one["aor"] + one["home_ip"] for one in found), found
         return {(one["aor"], one["home_ip"]) for one in found}
 
-    def forget(self, aor: str, home: str) -> None:
-        self.collection.delete_one({"_id": aor + home})
-
-    def add(self, aor: str, home: str) -> None:
-        self.collection.insert_one({"_id": aor + home, "aor": aor, "home_ip": home})
+    def clear(self) -> None:
+        self.collection.delete_many({})
 
 
 class PlainRedis(Redis):
@@ -132,8 +121,8 @@ modparam("usrloc", "cachedb_url", "redis:fed://10.0.0.5:6379/")
         found = [self.server.do("HGETALL", key) for key in keys if self.server.do("TYPE", key) == "hash"]
         return {(row["aor"], row["home_ip"]) for row in found if row}  # one that has just gone is empty
 
-    def forget(self, aor: str, home: str) -> None:
-        self.server.do("DEL", f"usrloc:{aor}{home}")
+    def clear(self) -> None:
+        self.server.do("FLUSHALL")
 
 
 class SharedMariaDb(MariaDb):
@@ -161,6 +150,9 @@ modparam("usrloc", "cachedb_url", "sql:fed-mysql://opensips:opensipsrw@10.0.0.5/
 
     def rows(self) -> Rows:
         return {(row[0], row[1]) for row in self.server.query("SELECT aor, home_ip FROM userlocation", "platform")}
+
+    def clear(self) -> None:
+        self.server.query("DELETE FROM userlocation", "platform")
 
 
 STORES: Final[dict[str, Callable[[str], Store]]] = {
