@@ -301,7 +301,7 @@ def is_newer(ours: Contact, theirs: Contact, refreshes: bool) -> bool:
         return theirs.cseq > ours.cseq
     if theirs.modified != ours.modified:
         return theirs.modified > ours.modified
-    return refreshes and ours.callid == theirs.callid
+    return refreshes or theirs.callid > ours.callid  # of one second: the same one at both nodes
 
 
 def is_sound(contact: Contact) -> bool:

@@ -100,14 +100,16 @@ def test_of_one_call_the_higher_cseq_wins_and_of_two_the_later_one(pair: Platfor
     one.register(ALICE, cseq=5)
     two.register(ALICE, cseq=7)
     pair.run(2)
-    one.sync_from(two)
     two.sync_from(one)
+    assert [node.contacts(ALICE)[0].cseq for node in (one, two)] == [5, 7]
+    one.sync_from(two)
     assert [node.contacts(ALICE)[0].cseq for node in (one, two)] == [7, 7]
     work = one.location.open(one.domain, ALICE)
     work.replace(0, one.contact(PHONE, cseq=1, callid="another"))
     work.commit()
-    two.sync_from(one)
     one.sync_from(two)
+    assert [node.contacts(ALICE)[0].callid for node in (one, two)] == ["another", "call-1"]
+    two.sync_from(one)
     assert [node.contacts(ALICE)[0].callid for node in (one, two)] == ["another", "another"]
 
 
