@@ -30,14 +30,15 @@ class Sweeper:
         self.cluster_id = publisher.mode.location_cluster
         self.every = every
         self.gone_after = gone_after
-        self.due = 0.0
+        self.due = float("inf")
         self.is_busy = False
         self.ours: set[str] = set()  # sites that had our capability
         self.away_since: dict[str, float] = {}
 
     def start(self) -> None:
         """In the attendant."""
-        self.due = self.services.clock.now() + AFTER_START
+        if self.every:
+            self.due = min(self.due, self.services.clock.now() + AFTER_START)  # management may have asked already
         self.store.when_back(self.store_is_back)
         self.pair.came = lambda node_id: self.hurry()
 
@@ -72,10 +73,10 @@ class Sweeper:
             raise NotNow
         await self.publisher.pay()
         now = self.services.clock.now()
-        if self.every and now >= self.due:
+        if now >= self.due:
             self.due = now + AGAIN
             await self.sweep()
-            self.due = self.services.clock.now() + self.every
+            self.due = self.services.clock.now() + (self.every or float("inf"))
         for home in self.gone_sites():
             count = await self.remove_rows(home)
             log.notice("usrloc", f"site {home} is gone: {count} records removed")
