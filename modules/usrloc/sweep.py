@@ -1,5 +1,6 @@
 """The sweeps of a federation: rules 4 and 5 of federation.py."""
 
+import random
 from typing import Final
 
 from pysips.core.changes import NotNow
@@ -16,6 +17,7 @@ SOON: Final = 3.0  # seconds after a store or a node is back
 AFTER_START: Final = 10.0
 QUIET: Final = 60.0
 AGAIN: Final = 30.0  # seconds after a sweep that failed
+GLANCE: Final = 10.0  # seconds between two looks at one of our rows
 
 
 class Sweeper:
@@ -31,6 +33,7 @@ class Sweeper:
         self.every = every
         self.gone_after = gone_after
         self.due = float("inf")
+        self.glance_due = float("inf")
         self.is_busy = False
         self.ours: set[str] = set()  # sites that had our capability
         self.away_since: dict[str, float] = {}
@@ -39,6 +42,7 @@ class Sweeper:
         """In the attendant."""
         if self.every:
             self.due = min(self.due, self.services.clock.now() + AFTER_START)  # management may have asked already
+            self.glance_due = self.services.clock.now() + AFTER_START
         self.store.when_back(self.store_is_back)
         self.pair.came = lambda node_id: self.hurry()
 
@@ -77,6 +81,9 @@ class Sweeper:
             self.due = now + AGAIN
             await self.sweep()
             self.due = self.services.clock.now() + (self.every or float("inf"))
+        elif now >= self.glance_due:
+            self.glance_due = now + GLANCE
+            await self.glance()
         for home in self.gone_sites():
             count = await self.remove_rows(home)
             log.notice("usrloc", f"site {home} is gone: {count} records removed")
@@ -104,6 +111,18 @@ class Sweeper:
                     self.publisher.owe(aor, EXPIRED)
         if missing or strays:
             log.notice("usrloc", f"federation: {missing} records were missing, {strays} may be left over")
+
+    async def glance(self) -> None:
+        """A store may have lost its data while we asked it nothing: is one of our rows, any, still there?
+
+        Raises CacheError.
+        """
+        aor = next((random.choice(page) for page in aors_of(self.publisher.location) if page), "")
+        if not aor or not self.publisher.is_published(aor):
+            return
+        rows = await self.store.find_rows(AOR, aor)
+        if all(row.get(HOME) != self.pair.home() for row in rows):
+            self.hurry()
 
     def is_in_sync(self) -> bool:
         """Whether what we have is what our site has."""

@@ -228,6 +228,15 @@ def test_a_store_that_came_back_empty_is_filled_again() -> None:
     assert here.homes(ALICE) == {A}
 
 
+def test_a_store_that_lost_its_rows_while_it_was_asked_nothing_is_filled_again() -> None:
+    here = Platform(A)
+    here.nodes[1].register(ALICE)
+    here.run(15)
+    here.store.rows.clear()
+    here.run(15)
+    assert here.homes(ALICE) == {A}
+
+
 def test_the_records_of_a_site_that_is_gone_age_out_and_come_back_with_it() -> None:
     here = Platform(A, C)
     gone = here.nodes[2]
