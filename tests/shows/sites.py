@@ -258,9 +258,11 @@ class Platform:
         if self.store is None:
             return
         try:
-            until(lambda: self.rows() == set(rows), seconds, f"records {rows}")
+            until(lambda: self.rows() == set(rows), seconds, "what the store should have")
         except AssertionError as late:
-            raise AssertionError(f"{late}, but there are {self.rows()}") from None
+            there = self.rows()
+            missing, much = sorted(set(rows) - there)[:5], sorted(there - set(rows))[:5]
+            raise AssertionError(f"{late}: of {len(rows)} records {missing} are missing, {much} too many") from None
 
     def crowd(self, number: int, site: str) -> Crowd:
         """Many users at address PHONES[number]."""

@@ -27,8 +27,8 @@ MENDED = {
     '"natping_interval", 30': '"natping_interval", 0',
 }
 SECONDS = 8.0
-STEP = 0.1
-JITTER = 0.02  # seconds that a busy machine of two cores adds to the slowest of a hundred
+STEP = 0.04
+JITTER = 0.03  # seconds that a busy machine of two cores adds to the slowest
 LIMIT = 1.0  # seconds for an operation of the store, by default
 Latencies = dict[str, list[tuple[float, float | None, int]]]
 
@@ -44,7 +44,7 @@ class Faulty:
     def begin(self) -> None:
         self.crowd.register(HERE)
         self.others.register(THERE)
-        self.platform.rows_become(*((user, A) for user in HERE), *((user, B) for user in THERE))
+        self.published()
 
     def load(self, seconds: float = SECONDS) -> Latencies:
         """Phones that register and call; for each kind when it was asked, the seconds of its answer, its status."""
