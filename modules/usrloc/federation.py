@@ -19,8 +19,8 @@ OpenSIPS has it; both nodes of a pair write the same row. The rules:
    overtakes "publish".
 4. A sweep (`federation_sweep` seconds; also after the start, when the store is back, when a node comes back, when one
    of our rows, looked at each 10 s, is gone) reads all rows of our own SIP address. Those that are missing are put
-   again. Rows of AoRs that we do not have are withdrawn as if these had expired (2.), once we are in sync; so a row that
-   a late write left behind goes, a lost one comes back.
+   again. Rows of AoRs that we do not have are withdrawn as if these had expired (2.), once we are in sync; so a row
+   that a late write left behind goes, a lost one comes back.
 5. Rows of another site are never touched while one of its nodes can be reached. A site whose nodes were of our own kind
    and have been away for `federation_gone_after` seconds is gone: its rows are removed by the node with the lowest
    number among those that are left. Should it come back, its sweep puts them again. Rows of sites of OpenSIPS, which
