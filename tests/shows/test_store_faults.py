@@ -30,6 +30,7 @@ SECONDS = 8.0
 STEP = 0.04
 JITTER = 0.03  # seconds that a busy machine of two cores adds to the slowest
 LIMIT = 1.0  # seconds for an operation of the store, by default
+SETTLED = 2 * LIMIT + 1  # by then nobody waits for the store any more
 Latencies = dict[str, list[tuple[float, float | None, int]]]
 
 
@@ -163,17 +164,16 @@ def test_phones_go_on_while_the_store_is(faulty: Faulty, fault: str) -> None:
         assert statuses(load, kind) == {200}, kind
     assert statuses(load, "nobody") == {404}
     assert statuses(load, "remote") <= {200, 404}
-    for kind in ("refresh", "new", "local"):
-        assert p99(load[kind]) <= max(2 * p99(normal[kind]), p99(normal[kind]) + JITTER), kind
     for kind in ("global", "nobody", "remote"):
         assert max(taken or 0 for _, taken, _ in load[kind]) < LIMIT + 0.5, f"{kind} is bounded"
-    settled = 2 * LIMIT + 1
-    for kind in ("global", "nobody"):
-        assert p99(load[kind], settled) <= max(2 * p99(normal[kind]), p99(normal[kind]) + JITTER), f"{kind}, later"
 
     faulty.published()
     until(lambda: statuses(faulty.load(0.5), "remote") == {200}, 30, "calls to the other site")
-    shown("healed", faulty.load(3))
+    healed = faulty.load()
+    shown("healed", healed)
+    for kind, since in (("refresh", 0.0), ("new", 0.0), ("local", 0.0), ("global", SETTLED), ("nobody", SETTLED)):
+        usual = max(p99(normal[kind]), p99(healed[kind]))  # before and after, as others may use the machine
+        assert p99(load[kind], since) <= max(2 * usual, usual + JITTER), kind
     for node in faulty.platform.nodes.values():
         assert "Traceback" not in node.log()
 
