@@ -36,6 +36,8 @@ Handler = Callable[[str, str, bytes], Awaitable[Answer]]  # called with method, 
 
 
 class Httpd(Module):
+    is_door = True
+
     ip: str = param("127.0.0.1", help="The address to listen on; *: all.")
     port: int = param(8888, low=LOWEST_PORT, high=65_535, help="The port.")
     conn_timeout: int = param(30, low=0, help="Seconds that a connection may bring or take nothing; 0: for ever.")

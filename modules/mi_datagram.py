@@ -39,6 +39,8 @@ FULL: Final = frozenset((errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS))
 
 
 class MiDatagram(Module):
+    is_door = True
+
     socket_name: str = param("", help="udp:host:port, or the path of a Unix socket.")
     socket_timeout: int = param(2000, low=1, high=60_000, help="Milliseconds in which an answer has to go out.")
     socket_buf_size: int = param(LARGEST, low=1, high=LARGEST, help="Bytes of a datagram, at most.")

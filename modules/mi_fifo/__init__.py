@@ -15,6 +15,8 @@ ATTENDANT = -1
 
 
 class MiFifo(Module):
+    is_door = True
+
     fifo_name: str = param("/tmp/opensips_fifo", help="The pipe that we make and read.")
     fifo_mode: int = param(0o660, low=0, high=0o777, help="Its permissions.")
     reply_dir: str = param("/tmp/", help="The folder of the clients' pipes.")

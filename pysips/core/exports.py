@@ -241,6 +241,7 @@ class Module:
     """
 
     name: str = ""
+    is_door: bool = False  # requests come in by it: it is started after all others, who then can answer
     services: "Services"
     program: "Program"
     catalogue: Catalogue  # every name that the loaded modules give

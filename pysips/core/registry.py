@@ -181,8 +181,8 @@ class Registry:
         return complaints
 
     async def start(self) -> None:
-        """In each process, after the fork and with the services filled in."""
-        for module in self.in_order():
+        """In each process, after the fork and with the services filled in; doors open last."""
+        for module in sorted(self.in_order(), key=lambda one: one.is_door):
             self.started.append(module)
             await module.start()
 

@@ -13,6 +13,7 @@ import re
 import signal
 import socket
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from pysips.cli.mi import MiFailed
@@ -104,7 +105,7 @@ class SitePhone:
         if method == "REGISTER":
             head = [one for one in head if not one.startswith("Contact: <sip:") or one in lines]
         self.socket.sendto(("\r\n".join(head) + "\r\n\r\n").encode(), to)
-        self.socket.settimeout(8.0)
+        self.socket.settimeout(seconds)
         while True:
             answer = self.socket.recv(65535).decode()
             if f"CSeq: {self.cseq} {method}\r" in answer and not answer.startswith("SIP/2.0 1"):
@@ -243,6 +244,16 @@ class Sites:
         lines = [contact, *([extra] if extra else [])]
         answer = phone.ask(self.place(node), "REGISTER", "sip:home.example", *lines)
         return int(answer.split(" ")[1])
+
+    def reached(self, node: int, phone: SitePhone, caller: SitePhone) -> int:
+        """The status of a MESSAGE by way of a node to a phone that answers whatever it hears meanwhile."""
+        results: list[int] = []
+        calling = Thread(target=lambda: results.append(self.call(node, phone.user, caller, "MESSAGE")))
+        calling.start()
+        while calling.is_alive():
+            with contextlib.suppress(TimeoutError):
+                phone.answer(*phone.heard(0.05))
+        return results[0]
 
     def call(self, node: int, user: str, phone: SitePhone, method: str = "OPTIONS") -> int:
         """The status of the final answer to a request by way of a node."""

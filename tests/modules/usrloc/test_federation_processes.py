@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -103,27 +104,16 @@ def test_without_a_store_the_nodes_tell_each_other(tmp_path: Path) -> None:
         until(sites.are_linked, 15, "the links")
         assert sites.register(3, bob) == 200
 
-        def found(node: int, phone: object) -> int:
-            results: list[int] = []
-            caller = sites.phone("caller")
-            calling = Thread(target=lambda: results.append(sites.call(node, phone.user, caller, "MESSAGE")))  # type: ignore[attr-defined]
-            calling.start()
-            try:
-                request, source = phone.heard(1.0)  # type: ignore[attr-defined]
-                phone.answer(request, source)  # type: ignore[attr-defined]
-            except TimeoutError:
-                pass
-            calling.join()
-            return results[0]
-
+        caller = sites.phone("caller")
         for node, phone in ((2, alice), (3, alice), (1, bob), (2, bob)):
-            until(lambda node=node, phone=phone: found(node, phone) == 200, 5, f"{phone.user} by node {node}")  # type: ignore[misc]
+            reached = partial(sites.reached, node, phone, caller)
+            until(lambda call=reached: call() == 200, 5, f"{phone.user} by node {node}")  # type: ignore[misc]
         assert sites.register(1, alice, 0) == 200
-        until(lambda: found(2, alice) == 404, 3, "the end of alice")
+        until(lambda: sites.reached(2, alice, caller) == 404, 3, "the end of alice")
         sites.kill(3)
         sites.start(3)
         until(sites.are_linked, 15, "the links")
-        until(lambda: found(2, bob) == 404, 5, "the end of what node 3 said in its first life")
+        until(lambda: sites.reached(2, bob, caller) == 404, 5, "the end of what node 3 said in its first life")
     finally:
         sites.close()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -11,7 +10,7 @@ from tests.live import until
 from tests.servers.cassandra import Cassandra
 from tests.servers.mongodb import MongoDb
 
-from .sites import SitePhone, Sites
+from .sites import Sites
 
 pytestmark = pytest.mark.scenario
 
@@ -49,27 +48,13 @@ def play(folder: Path, url: str, modules: str, rows: Callable[[], set[str]] | No
         assert sites.register(1, alice) == 200
         if rows is not None:
             until(lambda: rows() == {"alice@home.example" + sites.home(1)}, 5, "the record")
-        until(lambda: reached(sites, 2, alice, caller), 10, "a call from the other site")
+        until(lambda: sites.reached(2, alice, caller) == 200, 10, "a call from the other site")
         assert sites.register(1, alice, 0) == 200
         until(lambda: sites.call(2, "alice", caller, "MESSAGE") == 404, 5, "the end of alice")
         assert sites.register(2, alice, 5) == 200
-        until(lambda: reached(sites, 1, alice, caller), 10, "a call from the first site")
+        until(lambda: sites.reached(1, alice, caller) == 200, 10, "a call from the first site")
         until(lambda: sites.call(1, "alice", caller, "MESSAGE") == 404, 12, "the end of alice by expiry")
         if rows is not None:
             until(lambda: rows() == set(), 5, "the record's end")
     finally:
         sites.close()
-
-
-def reached(sites: Sites, node: int, phone: SitePhone, caller: SitePhone) -> bool:
-    """Whether a phone can be reached by way of a node."""
-    results: list[int] = []
-    calling = Thread(target=lambda: results.append(sites.call(node, phone.user, caller, "MESSAGE")))
-    calling.start()
-    try:
-        phone.answer(*phone.heard(0.5))
-    except TimeoutError:
-        calling.join()
-        return False
-    calling.join()
-    return results == [200]
