@@ -16,6 +16,7 @@ INTERNAL: Final = "clusterer-internal"
 VERSION: Final = 1
 MOST_NODES: Final = 128
 MOST_CAPABILITIES: Final = 64
+LOWEST_TIME: Final = 1_000_000_000  # unix seconds: 2001; no node has such a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,10 +258,7 @@ def decode_internal(packet: Packet) -> tuple[Internal, Dialect | None]:
     if packet.type == Capabilities.TYPE + V3_3.shift:
         return read_capabilities(packet.body, True), V3_3
     if packet.type == Capabilities.TYPE:
-        try:
-            return read_capabilities(packet.body, False), V2_4
-        except BadPacket:
-            return read_capabilities(packet.body, True), V3_1
+        return read_older_capabilities(packet.body)
     kind = INTERNALS.get(packet.type)
     if kind is None:
         raise BadPacket(f"{INTERNAL} has no type {packet.type}")
@@ -275,3 +273,17 @@ def read_capabilities(body: bytes, numbered: bool) -> Capabilities:
     message = Capabilities.read(of.number(), of.number(), of, numbered)
     of.end()
     return message
+
+
+def read_older_capabilities(body: bytes) -> tuple[Capabilities, Dialect]:
+    """2.4's or 3.1's list. Where it can be read as either, a time in the place of a node's number betrays 3.1's."""
+    try:
+        older = read_capabilities(body, False)
+    except BadPacket:
+        return read_capabilities(body, True), V3_1
+    if older.nodes and not 0 <= older.nodes[0].node_id < LOWEST_TIME:
+        try:
+            return read_capabilities(body, True), V3_1
+        except BadPacket:
+            pass
+    return older, V2_4

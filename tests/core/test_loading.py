@@ -32,9 +32,9 @@ def test_a_thousand_lines_of_a_real_script_load_in_half_a_second() -> None:
 
 
 async def test_who_lets_requests_in_starts_after_those_who_answer_them() -> None:
-    script = (
-        'loadmodule "mi_fifo.so"\nloadmodule "httpd.so"\nloadmodule "cachedb_local.so"\nloadmodule "tm.so"\nroute { }'
-    )
+    modules = ("mi_fifo", "httpd", "cachedb_local", "proto_udp", "sl")
+    script = "".join(f'loadmodule "{name}.so"\n' for name in modules)
+    script = f"socket=udp:127.0.0.1\n{script}route {{ exit; }}"
     registry = loading.load_source(source.of_text(script, "opensips.cfg"), Options("opensips.cfg")).registry
     order: list[str] = []
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pysips.modules.clusterer.packets import (
@@ -112,6 +112,8 @@ def test_a_list_of_capabilities_tells_which_dialect_it_is_in() -> None:
 
 
 @given(st.integers(0, 2**31 - 1), st.integers(1_500_000_000, 2**32 - 1), lists(ABLE), FLAG, PATH)
+@example(1, 1_500_000_000, (), False, ())
+@example(1, 2**32 - 1, (), True, ())
 def test_a_numbered_list_is_never_taken_for_one_of_2_4(
     seq: int, timestamp: int, nodes: tuple[NodeCapabilities, ...], wants_reply: bool, path: tuple[int, ...]
 ) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pysips.core.services import Services, Socket
+from pysips.core.services import Owners, Services, Socket
 from pysips.modules.nathelper.spoofed import datagram
 from pysips.modules.nathelper.texts import Texts, contact_of, from_reverse_hex, reverse_hex
 from pysips.modules.nathelper.walk import BURST, PIECE, Walk
@@ -93,7 +93,7 @@ def test_reverse_hex_is_the_lowest_digit_first() -> None:
         assert from_reverse_hex(bad) == -1
 
 
-class FourWorkers:
+class FourWorkers(Owners):
     """Owners that put Call-IDs into four slots."""
 
     def call_slot(self, call_id: str) -> int:
@@ -106,7 +106,7 @@ class FourWorkers:
 def test_a_pings_call_id_is_its_workers_own_and_its_answer_is_known() -> None:
     services = Services()
     fakes.fill(services)
-    services.owners = FourWorkers()  # type: ignore[assignment]
+    services.owners = FourWorkers()
     services.slots, services.slot = 4, 2
     texts = Texts(services, "INFO", '"P" <sip:p@example.com>')
     seen = set()

@@ -3,6 +3,7 @@
 import pytest
 
 from pysips.core.bin_interface import BadPacket, Reader
+from pysips.modules.usrloc.contacts import Domain, Follower
 from pysips.modules.usrloc.packets import (
     ContactDelete,
     ContactInsert,
@@ -154,17 +155,17 @@ def test_what_a_partner_says_raises_events_but_is_not_sent_on(pair: Platform) ->
     heard: list[str] = []
     two = pair.nodes[2]
 
-    class Listener:
-        def aor_inserted(self, domain: object, aor: str) -> None:
+    class Listener(Follower):
+        def aor_inserted(self, domain: Domain, aor: str) -> None:
             heard.append(f"+{aor}")
 
-        def aor_deleted(self, domain: object, aor: str) -> None:
+        def aor_deleted(self, domain: Domain, aor: str) -> None:
             heard.append(f"-{aor}")
 
-        def contact_changed(self, domain: object, aor: str, what: int, contact: Contact) -> None:
+        def contact_changed(self, domain: Domain, aor: str, what: int, contact: Contact) -> None:
             heard.append(f"{what}{contact.uri}")
 
-    two.location.followers.append(Listener())  # type: ignore[arg-type]
+    two.location.followers.append(Listener())
     pair.nodes[1].register(ALICE)
     pair.run()
     pair.nodes[1].register(ALICE, expires=0, cseq=2)
