@@ -1,6 +1,7 @@
 """Machines on a bridge, each a network namespace with /etc and /run of its own, and what crosses the bridge. Root."""
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from .nat_network import enter, run
 
 ALL_FRAMES: Final = 3  # ETH_P_ALL
 SO_RCVBUFFORCE: Final = 33
-SIP: Final = 5060
+NUMBERS: Final = itertools.count()  # of networks of this process
 
 
 class Network:
@@ -29,6 +30,7 @@ class Network:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.number = next(NUMBERS)
         self.made: list[str] = []
         self.programs: list[subprocess.Popen[bytes]] = []
         try:
@@ -52,7 +54,7 @@ class Machine:
 
     def __init__(self, network: "Network", name: str, *addresses: str) -> None:
         self.name = name
-        self.namespace = f"pysips-{os.getpid()}-{name}"
+        self.namespace = f"pysips-{os.getpid()}-{network.number}-{name}"
         self.folder = network.folder / name
         self.binds: dict[str, Path] = {}
         run("ip", "netns", "add", self.namespace)

@@ -27,10 +27,11 @@ class SitePhone(Phone):
         self.contact = f"<sip:{user}@{address}:5060>"
         self.site = site
 
-    def send(self, expires: int, contact: str = "") -> None:
+    def send(self, expires: int, path: str = "") -> None:
         self.request(
             "REGISTER", f"sip:{DOMAIN}", f"From: <{self.aor}>;tag=of-{self.user}{self.cseq}", f"Expires: {expires}",
-            f"Contact: {contact or self.contact}", to=f"<{self.aor}>", call=f"registration-of-{self.user}",
+            *([f"Path: {path}", "Supported: path"] if path else []), to=f"<{self.aor}>",
+            call=f"registration-of-{self.user}",
         )  # fmt: skip
 
     def register(self, expires: int = 600, seconds: float = 5.0) -> str:

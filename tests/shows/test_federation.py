@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -202,3 +203,28 @@ def test_a_contact_that_expires_takes_its_record_along(platform: Platform, carol
 
 def test_no_error_was_written(platform: Platform) -> None:
     assert [node.errors() for node in platform.nodes.values()] == [[], []]
+
+
+def test_a_remote_branch_carries_no_path_of_a_local_contact(tmp_path: Path) -> None:
+    with Platform(tmp_path, "2.4", mended={'save("location")': 'save("location", "p0")'}) as platform:
+        for number in (1, 3):
+            platform.node(number).start_server()
+        platform.linked(1, 3)
+        alice, edge = platform.phone("alice", 0, A), platform.phone("edge", 1, A, "bob")
+        far = platform.phone("far", 2, B, "bob")
+        path = f"<sip:{edge.address};lr>"
+        edge.contact = "<sip:bob@10.9.9.9:5060>"  # behind the edge proxy that its Path names
+        edge.send(600, path=path)
+        edge.hear(" 200 ")
+        far.register()
+        time.sleep(1)
+        mark = platform.wire.mark()
+        alice.invite("bob")
+        here, there = edge.hear("INVITE"), far.hear("INVITE")
+        assert headers(here, "Route") == [path]
+        assert not headers(there, "Route")
+        [crossed] = platform.wire.requests("INVITE", A, B, mark)
+        assert not headers(crossed, "Route")
+        for phone, call in ((edge, here), (far, there)):
+            phone.answer(call, "486 Busy Here")
+        alice.hear(" 486 ")
