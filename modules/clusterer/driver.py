@@ -208,7 +208,7 @@ class Driver:
             self.tell()
         finally:
             self.is_busy = False
-        if any(one.capabilities.donations for one in self.machine.members.values()):
+        if any(one.capabilities.donor.donations for one in self.machine.members.values()):
             self.services.timers.add(self.pump, 0.0)
 
     def write(self) -> None:
@@ -303,7 +303,7 @@ class Driver:
 
     def request_sync(self, cluster_id: int, capability: str) -> int:
         member = self.machine.members.get(cluster_id)
-        asked = member is not None and member.capabilities.request(capability, self.now())
+        asked = member is not None and member.capabilities.recipient.request(capability, self.now())
         self.after()
         return SENT if asked else FAILED
 

@@ -161,7 +161,7 @@ class Member(Follower):
         for tag, since in said.tags:
             self.machine.tags.claimed(tag, self.cluster_id, node.node_id, self.cluster.own_id, since, now)
         self.tell_tags(node)
-        self.capabilities.seek_all(now)
+        self.capabilities.recipient.seek_all(now)
 
     def came(self, node: Node, now: float) -> None:
         self.machine.events.append(NodeState(self.cluster_id, node.node_id, True))
@@ -200,7 +200,7 @@ class Member(Follower):
 
 @final
 class Machine:
-    """born: unix seconds of the start, greater than at any earlier one; has_room: see Capabilities."""
+    """born: unix seconds of the start, greater than at any earlier one; has_room: see Donor."""
 
     def __init__(
         self, own_id: int, settings: Settings, born: int, registrations: list[Registration],
@@ -257,11 +257,11 @@ class Machine:
     def tick(self, now: float) -> None:
         for member in self.members.values():
             member.cluster.tick(now)
-            member.capabilities.tick(now)
+            member.capabilities.recipient.tick(now)
 
     def pump(self, now: float) -> bool:
         """Go on with what others get of us; True if there is more to come."""
-        more = [member.capabilities.pump(now) for member in self.members.values()]
+        more = [member.capabilities.donor.pump(now) for member in self.members.values()]
         return any(more)
 
     # -- in
@@ -329,7 +329,7 @@ class Machine:
         elif packet.capability == HELLO:
             member.greeted(node, decode(packet), now)
         else:
-            member.capabilities.arrived(packet, trailer.source, now)
+            member.capabilities.recipient.arrived(packet, trailer.source, now)
 
     def pass_on(self, member: Member, packet: Packet, trailer: Trailer, host: str) -> None:
         """On the way to another node, but never back to where it comes from."""
@@ -353,11 +353,11 @@ class Machine:
             if node.reachable or not node.is_ours:  # an old one that was long on its way: the next hello settles it
                 self.tags.told(message.tag, cluster_id, source, now)
         elif isinstance(message, SyncRequest):
-            member.capabilities.asked(node, message)
+            member.capabilities.donor.asked(node, message)
         elif isinstance(message, Sync):
-            member.capabilities.sync(source, message, now)
+            member.capabilities.recipient.sync(source, message, now)
         elif isinstance(message, SyncEnd):
-            member.capabilities.sync_end(source, message, packet.version >= 3, now)
+            member.capabilities.recipient.sync_end(source, message, packet.version >= 3, now)
         elif self.settings.learns:
             self.remove_here(member, message.node_id, now)
 

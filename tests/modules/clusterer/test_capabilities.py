@@ -137,7 +137,7 @@ def test_a_donor_that_dies_half_way_is_replaced_by_another() -> None:
     fabric.stores[3].records = dict(fabric.stores[1].records)
     donor = fabric.machines[1]
     donor.has_room = lambda node: False
-    donor.members[1].capabilities.has_room = lambda node: False
+    donor.members[1].capabilities.donor.has_room = lambda node: False
     fabric.start(2)
     fabric.run(2)
     assert not fabric.synced(2)
@@ -152,12 +152,12 @@ def test_packets_that_come_during_a_sync_are_dealt_with_after_it() -> None:
     fabric.run(6)
     fabric.stores[1].records = {str(number): "old" for number in range(10_000)}
     fabric.start(2)
-    fabric.machines[1].members[1].capabilities.has_room = lambda node: len(fabric.stores[2].records) < 500
+    fabric.machines[1].members[1].capabilities.donor.has_room = lambda node: len(fabric.stores[2].records) < 500
     fabric.run(2)
     fabric.put(1, "1", "new")
     fabric.run(0.2)
     assert fabric.stores[2].records["1"] == "old" and not fabric.synced(2)
-    fabric.machines[1].members[1].capabilities.has_room = lambda node: True
+    fabric.machines[1].members[1].capabilities.donor.has_room = lambda node: True
     fabric.run(2)
     assert fabric.stores[2].records["1"] == "new" and fabric.synced(2)
 
