@@ -39,15 +39,15 @@ from pysips.errors import BadName, ModuleError
 
 from .api import DOWN, FAILED, SELF_DISABLED, SENT, Cluster
 from .commands import Commands
-from .driver import Driver, Teller
+from .driver import Driver
+from .events import Teller
 from .links import Timing
-from .machine import Happened, Message, NodeState
 from .mirror import Mirror, NodeView
 from .node import Settings
 from .nodes import COLUMNS, BadNode, NodeInfo, from_text, number, plain_host, sip_host
 from .packets import GenericMessage
 from .table import NodeTable
-from .tags import BY_SCRIPT, BadTag, TagChange, parse_declared, parse_name
+from .tags import BY_SCRIPT, BadTag, parse_declared, parse_name
 
 ATTENDANT: Final = -1
 ANYWHERE: Final = Route.REQUEST | Route.FAILURE | Route.REPLY | Route.BRANCH | Route.LOCAL | Route.EVENT
@@ -176,8 +176,9 @@ class Clusterer(Module):
             return
         declared = [(name, cluster_id, active) for (name, cluster_id), active in self.declared.items()]
         api = self.api
+        teller = Teller(self.request_received, self.reply_received, self.node_changed, self.tag_event)
         self.driver = driver = Driver(
-            self.services, self.transport, self.table, api.mirror, api, self.settings(), EventTeller(self), declared
+            self.services, self.transport, self.table, api.mirror, api, self.settings(), teller, declared
         )  # fmt: skip
         api.driver = self.commands.attendants = driver
         await driver.start()
@@ -400,22 +401,3 @@ def whole(value: int | str) -> int:
         return number(value, "a number", 0)
     except BadNode:
         return -1
-
-
-class EventTeller(Teller):
-    """Raises the module's events."""
-
-    def __init__(self, module: Clusterer) -> None:
-        self.module = module
-
-    def happened(self, event: Happened) -> None:
-        module = self.module
-        if isinstance(event, NodeState):
-            module.node_changed(event.cluster_id, event.node_id, int(event.is_up))
-        elif isinstance(event, Message):
-            raised = module.request_received if event.is_request else module.reply_received
-            raised(event.cluster_id, event.source, event.text, event.tag)
-
-    def tag_changed(self, change: TagChange) -> None:
-        state = "active" if change.active else "backup"
-        self.module.tag_event(change.name, change.cluster_id, state, change.reason)

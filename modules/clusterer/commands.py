@@ -9,7 +9,7 @@ from pysips.errors import ModuleError
 
 from .api import DOWN, SENT
 from .driver import Driver
-from .machine import Member
+from .member import Member
 from .mirror import ClusterView, Mirror, NodeView
 from .packets import MiCommand
 from .tags import BY_MI, BadTag, parse_name

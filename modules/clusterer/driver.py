@@ -12,8 +12,9 @@ from pysips.errors import ModuleError
 
 from .api import FAILED, SENT, Body, Cluster, Condition
 from .cluster import MODULE, QUIET
+from .events import Command, Happened, Message, NodeState, Teller
 from .hello import HELLO
-from .machine import Command, Happened, Machine, Message, NodeState
+from .machine import Machine
 from .mirror import ClusterView, Mirror, View, info_of
 from .node import Node, Outgoing, Settings
 from .nodes import NodeInfo, plain_host, sip_host, url_of
@@ -36,16 +37,6 @@ class Pump(Timer):
 
     def fire(self) -> None:
         self.driver.go_on()
-
-
-class Teller:
-    """Who hears of what happened: the module's events."""
-
-    def happened(self, event: Happened) -> None:
-        """See machine.py."""
-
-    def tag_changed(self, change: TagChange) -> None:
-        """See tags.py."""
 
 
 class Driver:

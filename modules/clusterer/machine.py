@@ -4,17 +4,17 @@ Time and packets go in (`tick`, `received`, `failed`, `pump`); packets come out 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, final
 
 from pysips.core.log import log
 
 from .api import DOWN, FAILED, SELF_DISABLED, SENT, Body, Condition, Registration
-from .capabilities import Capabilities
-from .cluster import MODULE, QUIET, Cluster, Follower
-from .hello import HELLO, Hello, decode
-from .mirror import ClusterView, NodeView, TagView, View, shown
-from .node import SHORT, Node, Outgoing, Settings
+from .cluster import MODULE, QUIET
+from .events import Happened
+from .hello import HELLO, decode
+from .member import Member
+from .mirror import TagView, View
+from .node import Node, Outgoing, Settings
 from .nodes import NodeInfo
 from .packets import (
     EXTRA,
@@ -24,178 +24,15 @@ from .packets import (
     Internal,
     MiCommand,
     NodeDescription,
+    Packet,
     Ping,
     RemoveNode,
-    Sync,
-    SyncEnd,
-    SyncRequest,
-    TagActive,
     Trailer,
-    decode_extra,
     decode_internal,
 )
-from .packets import Packet as Packet
-from .tags import Tag, Tags
+from .tags import Tags
 
 MOST_WAITING: Final = 100_000  # packets that nobody has taken from `out`
-
-
-@dataclass(frozen=True, slots=True)
-class NodeState:
-    """A node can be reached now, or not any more."""
-
-    cluster_id: int
-    node_id: int
-    is_up: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A script's message from another node."""
-
-    cluster_id: int
-    source: int
-    is_request: bool
-    tag: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A management command that another node wants to be done here."""
-
-    cluster_id: int
-    source: int
-    name: str
-    parameters: tuple[str, ...]
-
-
-Happened = NodeState | Message | Command
-
-
-@final
-class Member(Follower):
-    """One cluster with all that belongs to it."""
-
-    def __init__(self, machine: "Machine", infos: list[NodeInfo]) -> None:
-        self.machine = machine
-        self.cluster = Cluster(infos, machine.settings, machine.born, machine.out, self)
-        registered = [one for one in machine.registrations if one.cluster_id == infos[0].cluster_id]
-        self.capabilities = Capabilities(self.cluster, registered, machine.has_room)
-
-    @property
-    def cluster_id(self) -> int:
-        return self.cluster.cluster_id
-
-    def goes_on(self, old: ClusterView, now: float) -> None:
-        """Somebody did our work before us: what he still had to do is ours to do."""
-        for one in old.nodes:
-            node = self.cluster.nodes.get(one.node_id)
-            if node is not None:
-                node.missed.update(one.missed)
-                node.life = one.life
-                node.inherited = one.reachable
-                if one.was_lost:
-                    node.away_since = float("-inf")
-                elif one.reachable:
-                    node.away_since = now
-        for had in old.capabilities:
-            mine = self.capabilities.known.get(had.name)
-            if mine is not None:
-                mine.wanted.update(had.wanted)
-                mine.alone, mine.met = had.alone, set(had.met)
-
-    def own_capabilities(self) -> tuple[tuple[str, bool], ...]:
-        return self.capabilities.listed()
-
-    def learned(self, node: Node, now: float) -> None:
-        self.capabilities.learned(node, now)
-
-    def greets(self, node: Node, now: float) -> None:
-        """Say hello; it has to be there before anything that depends on it."""
-        if node.inherited and now - node.away_since >= SHORT:
-            node.missed.update(self.capabilities.known)
-        node.inherited = False
-        capabilities = tuple(
-            (one.name, max(one.receiver.versions), one.name in node.missed)
-            for one in self.capabilities.known.values()
-        )  # fmt: skip
-        tags = tuple((one.name, one.since) for one in self.machine.tags.of_cluster(self.cluster_id) if one.active)
-        trailer = Trailer(self.cluster_id, self.cluster.own_id, node.node_id)
-        self.cluster.out.append(Outgoing(node.info, Hello(self.machine.life, capabilities, tags).encode(trailer)))
-        node.missed.clear()
-
-    def rerouted(self, node: Node, now: float) -> None:
-        """Who passed our packets on may have lost some before it saw that it could not."""
-        timing = self.machine.settings.timing
-        self.doubt(node, now - timing.ping_interval - timing.ping_timeout * (node.info.retries + 1))
-
-    def cut_off(self, node: Node, now: float) -> None:
-        """What we sent since it was last heard may be lost, also what it should have passed on."""
-        for one in self.cluster.nodes.values():
-            if node.node_id in (one.node_id, one.next_hop):
-                self.doubt(one, node.link.last_heard)
-
-    def rejoined(self, node: Node, heard_before: float, now: float) -> None:
-        """It was started anew, or its attendant was, between two pings."""
-        self.doubt(node, heard_before)
-        self.greets(node, now)
-
-    def doubt(self, node: Node, heard: float) -> None:
-        """Count as missed whatever was sent to a node since then, or shortly before."""
-        since = heard - self.machine.settings.timing.ping_timeout
-        node.missed.update(name for name, at in node.sent_at.items() if at >= since)
-
-    def greeted(self, node: Node, said: Hello, now: float) -> None:
-        """A node of our own kind."""
-        node.is_ours = True
-        began_anew, node.life = node.life not in (0, said.life), said.life
-        for name, version, missed in said.capabilities:
-            one = self.capabilities.known.get(name)
-            if one is not None:
-                node.versions[name] = version
-                wished = one.registration
-                lacks = missed or (began_anew and (wished.startup_sync or wished.from_each))
-                if lacks and not one.gets_from(node.node_id):
-                    one.wanted.add(node.node_id)
-        for tag, since in said.tags:
-            self.machine.tags.claimed(tag, self.cluster_id, node.node_id, self.cluster.own_id, since, now)
-        self.tell_tags(node)
-        self.capabilities.recipient.seek_all(now)
-
-    def came(self, node: Node, now: float) -> None:
-        self.machine.events.append(NodeState(self.cluster_id, node.node_id, True))
-        self.capabilities.came(node, now)
-        self.tell_tags(node)
-
-    def went(self, node: Node, now: float) -> None:
-        self.machine.events.append(NodeState(self.cluster_id, node.node_id, False))
-        self.capabilities.went(node, now)
-
-    def tell_tags(self, node: Node) -> None:
-        """Of those that it has not heard of."""
-        for tag in self.machine.tags.of_cluster(self.cluster_id):
-            if node.reachable and node.node_id in tag.untold and self.cluster.send(node, TagActive(tag.name)):
-                tag.untold.discard(node.node_id)
-
-    def view(self) -> ClusterView:
-        cluster = self.cluster
-        known = self.capabilities.known.values()
-        lists = cluster.topology.lists
-        own = shown(cluster.own, enabled=cluster.enabled, sees=list(lists[cluster.own_id]))
-        nodes: list[NodeView] = []
-        for node in cluster.nodes.values():
-            nodes.append(
-                shown(
-                    node.info, link=node.link.shown, enabled=node.enabled, reachable=node.reachable,
-                    was_lost=not node.reachable and node.away_since != float("inf"), next_hop=node.next_hop,
-                    sees=list(lists.get(node.node_id, ())), missed=sorted(node.missed),
-                    life=node.life,
-                    capabilities=[one.name for one in known if node.caps.get(one.name, False)],
-                )
-            )  # fmt: skip
-        capabilities = [one.view() for one in known]
-        return ClusterView(self.cluster_id, own, nodes, capabilities)
 
 
 @final
@@ -323,43 +160,13 @@ class Machine:
         if node.info.host == host:
             cluster.ping(node, node.link.heard(now))
         if trailer.destination != self.own_id:
-            self.pass_on(member, packet, trailer, host)
+            member.pass_on(packet, trailer, host)
         elif packet.capability == EXTRA:
-            self.extra(member, node, packet, now)
+            member.extra(node, packet, now)
         elif packet.capability == HELLO:
             member.greeted(node, decode(packet), now)
         else:
             member.capabilities.recipient.arrived(packet, trailer.source, now)
-
-    def pass_on(self, member: Member, packet: Packet, trailer: Trailer, host: str) -> None:
-        """On the way to another node, but never back to where it comes from."""
-        may = self.settings.reroutes if packet.capability == EXTRA else packet.capability in member.capabilities.known
-        if not may:
-            return
-        there = [one.node_id for one in member.cluster.nodes.values() if one.info.host == host]
-        if member.cluster.dispatch(packet, trailer, there[0] if len(there) == 1 else 0):
-            return
-        if log.limited(f"clusterer:way {trailer.destination}", QUIET):
-            log.warn(MODULE, f"cluster {trailer.cluster_id}: no way on to node {trailer.destination}")
-
-    def extra(self, member: Member, node: Node, packet: Packet, now: float) -> None:
-        message, trailer = decode_extra(packet, node.dialect)
-        cluster_id, source = trailer.cluster_id, trailer.source
-        if isinstance(message, GenericMessage):
-            self.events.append(Message(cluster_id, source, message.is_request, message.tag, message.message))
-        elif isinstance(message, MiCommand):
-            self.events.append(Command(cluster_id, source, message.command, message.parameters))
-        elif isinstance(message, TagActive):
-            if node.reachable or not node.is_ours:  # an old one that was long on its way: the next hello settles it
-                self.tags.told(message.tag, cluster_id, source, now)
-        elif isinstance(message, SyncRequest):
-            member.capabilities.donor.asked(node, message)
-        elif isinstance(message, Sync):
-            member.capabilities.recipient.sync(source, message, now)
-        elif isinstance(message, SyncEnd):
-            member.capabilities.recipient.sync_end(source, message, packet.version >= 3, now)
-        elif self.settings.learns:
-            self.remove_here(member, message.node_id, now)
 
     def failed(self, gone: Outgoing, now: float) -> None:
         """A packet could not be handed to its next node: it goes another way, if there is one."""
@@ -374,24 +181,7 @@ class Machine:
         member.cluster.failed(node, now)
         trailer = gone.trailer
         if trailer is not None and not member.cluster.dispatch(gone.packet, trailer, node.node_id):
-            self.lost(member, gone.packet, trailer)
-
-    def lost(self, member: Member, packet: Packet, trailer: Trailer) -> None:
-        """A packet that does not get there: what it was about has to be made up for."""
-        node = member.cluster.nodes.get(trailer.destination)
-        if node is None or trailer.source != self.own_id:
-            return
-        if packet.capability in member.capabilities.known:
-            node.missed.add(packet.capability)
-        elif packet.capability == EXTRA:
-            try:
-                message = decode_extra(packet, node.dialect)[0]
-            except BadPacket:
-                return
-            if isinstance(message, TagActive):
-                tag = self.tags.get(message.tag, trailer.cluster_id)
-                if tag is not None and tag.active:
-                    tag.untold.add(node.node_id)
+            member.lost(gone.packet, trailer)
 
     # -- out
 
@@ -479,20 +269,11 @@ class Machine:
                 member.cluster.send(node, RemoveNode(node_id))
             except BadPacket:
                 log.warn(MODULE, f"node {node.node_id} is of a release that knows no removal of nodes")
-        self.remove_here(member, node_id, now)
+        member.remove(node_id, now)
         return True
-
-    def remove_here(self, member: Member, node_id: int, now: float) -> None:
-        """A node that is removed itself lets go of all others."""
-        gone = list(member.cluster.nodes) if node_id == self.own_id else [node_id]
-        for one in gone:
-            member.cluster.remove(one, now)
 
     # -- for everybody to see
 
     def view(self) -> View:
         tags = [TagView(one.name, one.cluster_id, one.active, one.since) for one in self.tags.known.values()]
         return View(self.born, self.life, [one.view() for one in self.members.values()], tags)
-
-    def tag_of(self, name: str, cluster_id: int) -> Tag | None:
-        return self.tags.get(name, cluster_id)

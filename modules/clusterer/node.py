@@ -5,7 +5,7 @@ from typing import Final, final
 
 from .links import Link, State, Timing
 from .nodes import NodeInfo
-from .packets import V2_4, V3_1, V3_3, Dialect, Packet, Trailer
+from .packets import V3_3, Dialect, Packet, Trailer
 from .topology import Seen
 
 SHORT: Final = 2.0  # seconds: who was away for less has missed nothing, unless a packet to it failed
@@ -69,11 +69,6 @@ class Node:
     @property
     def node_id(self) -> int:
         return self.info.node_id
-
-    @property
-    def is_old(self) -> bool:
-        """It speaks as 2.4 and 3.0 do."""
-        return self.dialect in (V2_4, V3_1)
 
     @property
     def is_up(self) -> bool:

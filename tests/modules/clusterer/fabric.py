@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from pysips.core.bin_interface import packet_of
 from pysips.modules.clusterer.api import Event, Reader, Receiver, Registration, Writer, any_node
-from pysips.modules.clusterer.machine import Machine, NodeState
+from pysips.modules.clusterer.events import NodeState
+from pysips.modules.clusterer.machine import Machine
 from pysips.modules.clusterer.mirror import View
 from pysips.modules.clusterer.node import Outgoing, Settings
 from pysips.modules.clusterer.nodes import NodeInfo, from_text

@@ -13,7 +13,7 @@ def activate(fabric: Fabric, node_id: int) -> None:
 def holders(fabric: Fabric) -> set[int]:
     """The nodes at which the tag is active."""
     machines = fabric.machines.items()
-    return {one for one, machine in machines if (tag := machine.tag_of("vip", 1)) is not None and tag.active}
+    return {one for one, machine in machines if (tag := machine.tags.get("vip", 1)) is not None and tag.active}
 
 
 def test_who_activates_a_tag_has_it_alone() -> None:
