@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, final
 from pysips.core.log import log
 
 from .capabilities import Capabilities
-from .cluster import MODULE, QUIET, Cluster, Follower
+from .cluster import MODULE, QUIET, Cluster
 from .events import Command, Message, NodeState
 from .hello import Hello
 from .mirror import ClusterView, NodeView, shown
-from .node import SHORT, Node, Outgoing
+from .node import SHORT, Follower, Node, Outgoing
 from .nodes import NodeInfo
 from .packets import (
     EXTRA,

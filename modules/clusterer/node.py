@@ -76,3 +76,32 @@ class Node:
 
     def rank(self) -> tuple[int, int]:
         return self.info.priority, self.info.node_id
+
+
+class Follower:
+    """Who wants to know of nodes and their capabilities."""
+
+    def greets(self, node: Node, now: float) -> None:
+        """The link to a node is up: before our capabilities go there."""
+
+    def rerouted(self, node: Node, now: float) -> None:
+        """A node is not reached through another one any more, or through another than before."""
+
+    def cut_off(self, node: Node, now: float) -> None:
+        """The link to a node is not up any more."""
+
+    def rejoined(self, node: Node, heard_before: float, now: float) -> None:
+        """A node that is up begins anew: it was gone faster than we could see."""
+
+    def came(self, node: Node, now: float) -> None:
+        """A node can be reached."""
+
+    def went(self, node: Node, now: float) -> None:
+        """A node cannot be reached any more."""
+
+    def learned(self, node: Node, now: float) -> None:
+        """A node said what it can do."""
+
+    def own_capabilities(self) -> tuple[tuple[str, bool], ...]:
+        """Ours: (name, whether it is OK)."""
+        return ()
