@@ -15,11 +15,11 @@ from .cluster import MODULE, QUIET
 from .events import Command, Happened, Message, NodeState, Teller
 from .hello import HELLO
 from .machine import Machine
-from .mirror import ClusterView, Mirror, View, info_of
+from .mirror import Mirror, View, add_learned, old_table
 from .node import Node, Outgoing, Settings
-from .nodes import NodeInfo, plain_host, sip_host, url_of
+from .nodes import Clusters
 from .packets import EXTRA, INTERNAL, BadPacket, GenericMessage, MiCommand, Packet
-from .table import Clusters, NodeTable
+from .table import NodeTable, check_sockets, remark
 from .tags import TagChange
 
 OWN: Final = frozenset((INTERNAL, EXTRA, HELLO))
@@ -99,39 +99,16 @@ class Driver:
         self.is_loaded = True
 
     def take(self, clusters: Clusters) -> None:
-        self.check_sockets(clusters)
+        check_sockets(clusters, self.transport)
         before, self.before = self.before, None
         if before is not None and self.machine.settings.learns:
             add_learned(clusters, before)
         self.machine.load(clusters, self.now(), before)
-        self.remark(clusters)
+        remark(clusters, self.services.sockets, self.machine.registrations)
         for name, cluster_id, active in self.declared:
             if active and cluster_id not in self.machine.members:
                 log.warn(MODULE, f"sharing tag {name}: this node is not in cluster {cluster_id}")
         self.after()
-
-    def remark(self, clusters: Clusters) -> None:
-        """What a node table may well be, but is hardly meant to be."""
-        hosts = {plain_host(host) for one in self.services.sockets for host in (one.host, one.advertised_host)}
-        for nodes in clusters.values():
-            own = nodes[0]
-            if own.sip_addr and plain_host(sip_host(own.sip_addr)) not in hosts:
-                log.warn(
-                    MODULE,
-                    f"cluster {own.cluster_id}: our sip_addr {own.sip_addr} is none of our sockets: what we send will "
-                    "not come from there, and others will not know it as ours",
-                )  # fmt: skip
-        for one in self.machine.registrations:
-            if one.cluster_id not in clusters:
-                log.warn(MODULE, f"{one.capability}: this node is not in cluster {one.cluster_id}")
-
-    def check_sockets(self, clusters: Clusters) -> None:
-        """Raises ModuleError: our own url must be one of the script's sockets."""
-        for nodes in clusters.values():
-            own = nodes[0]
-            if self.transport.socket_of(own.host, own.port) is None:
-                wanted = url_of(own.proto, own.host, own.port)
-                raise ModuleError(f"our own node's url is none of our sockets: socket={wanted}")
 
     def declare_tags(self) -> None:
         """Those of a predecessor as they were; else those of the script."""
@@ -315,17 +292,3 @@ class Driver:
 
     def close(self) -> None:
         self.pump.due = 0
-
-
-def add_learned(clusters: Clusters, before: View) -> None:
-    """Nodes that a predecessor heard of from others."""
-    for old in before.clusters:
-        nodes = clusters.get(old.cluster_id)
-        if nodes is not None:
-            known = {one.node_id for one in nodes}
-            nodes += [info_of(old.cluster_id, one) for one in old.nodes if one.node_id not in known]
-
-
-def old_table(view: ClusterView) -> list[NodeInfo]:
-    """The nodes of a cluster as a predecessor had them."""
-    return [info_of(view.cluster_id, one) for one in (view.own, *view.nodes)]

@@ -10,7 +10,7 @@ import msgspec
 
 from pysips.core.services import Services
 
-from .nodes import NodeInfo
+from .nodes import Clusters, NodeInfo
 
 KIND: Final = b"N"
 VIEW: Final = b"view"
@@ -146,3 +146,17 @@ def info_of(cluster_id: int, one: NodeView) -> NodeInfo:
         cluster_id, one.node_id, one.url, one.proto, one.host, one.port, one.db_id, one.enabled, one.retries,
         one.priority, one.sip_addr, one.is_seed, one.description,
     )  # fmt: skip
+
+
+def add_learned(clusters: Clusters, before: View) -> None:
+    """Nodes that a predecessor heard of from others."""
+    for old in before.clusters:
+        nodes = clusters.get(old.cluster_id)
+        if nodes is not None:
+            known = {one.node_id for one in nodes}
+            nodes += [info_of(old.cluster_id, one) for one in old.nodes if one.node_id not in known]
+
+
+def old_table(view: ClusterView) -> list[NodeInfo]:
+    """The nodes of a cluster as a predecessor had them."""
+    return [info_of(view.cluster_id, one) for one in (view.own, *view.nodes)]

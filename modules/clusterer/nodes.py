@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, TypeAlias
 
 from pysips.errors import PysipsError
 from pysips.sip.via import bracketed
@@ -59,6 +59,9 @@ class NodeInfo:
     def at(self, host: str) -> "NodeInfo":
         """The same with its name looked up."""
         return replace(self, host=host)
+
+
+Clusters: TypeAlias = dict[int, list[NodeInfo]]  # by number; this node first in each
 
 
 def parse_url(text: str) -> tuple[str, str, int]:
@@ -172,9 +175,9 @@ def sip_host(sip_addr: str) -> str:
     return sip_addr if sip_addr.count(":") > 1 else sip_addr.partition(":")[0]
 
 
-def sorted_out(own_id: int, found: list[NodeInfo]) -> dict[int, list[NodeInfo]]:
+def sorted_out(own_id: int, found: list[NodeInfo]) -> Clusters:
     """Nodes by cluster, those clusters only that this node is in, itself first. Raises BadNode if it is in none."""
-    clusters: dict[int, list[NodeInfo]] = {}
+    clusters: Clusters = {}
     for own in found:
         if own.node_id == own_id:
             clusters.setdefault(own.cluster_id, [own])

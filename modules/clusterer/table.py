@@ -1,20 +1,21 @@
 """The node table out of a database, or out of the script; names in urls looked up."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+from pysips.core.bin_transport import BinTransport
 from pysips.core.log import log
-from pysips.core.services import Services
+from pysips.core.services import Services, Socket
 from pysips.core.sqldb import Database, SqlError
 from pysips.core.sqlversions import complaint
 from pysips.errors import ModuleError
 
-from .nodes import COLUMNS, BadNode, NodeInfo, from_row, is_numeric, plain_host, sorted_out
+from .api import Registration
+from .nodes import COLUMNS, BadNode, Clusters, NodeInfo, from_row, is_numeric, plain_host, sip_host, sorted_out, url_of
 
 MODULE: Final = "clusterer"
 VERSION: Final = 4  # of the table's layout, the same from 2.4 to 4.0
-Clusters = dict[int, list[NodeInfo]]
 
 
 class NodeTable:
@@ -103,3 +104,30 @@ class NodeTable:
         names = dict(zip(COLUMNS, self.columns, strict=True))
         where = ((names["cluster_id"], "=", cluster_id), (names["node_id"], "=", self.own_id))
         await self.database.update(self.table, where, {names["state"]: int(enabled)})
+
+
+def check_sockets(clusters: Clusters, transport: BinTransport) -> None:
+    """Raises ModuleError: our own url must be one of the script's sockets."""
+    for nodes in clusters.values():
+        own = nodes[0]
+        if transport.socket_of(own.host, own.port) is None:
+            wanted = url_of(own.proto, own.host, own.port)
+            raise ModuleError(f"our own node's url is none of our sockets: socket={wanted}")
+
+
+def remark(
+    clusters: Clusters, sockets: Iterable[Socket], registrations: Iterable[Registration]
+) -> None:  # fmt: skip
+    """What a node table may well be, but is hardly meant to be."""
+    hosts = {plain_host(host) for one in sockets for host in (one.host, one.advertised_host)}
+    for nodes in clusters.values():
+        own = nodes[0]
+        if own.sip_addr and plain_host(sip_host(own.sip_addr)) not in hosts:
+            log.warn(
+                MODULE,
+                f"cluster {own.cluster_id}: our sip_addr {own.sip_addr} is none of our sockets: what we send will "
+                "not come from there, and others will not know it as ours",
+            )  # fmt: skip
+    for one in registrations:
+        if one.cluster_id not in clusters:
+            log.warn(MODULE, f"{one.capability}: this node is not in cluster {one.cluster_id}")
