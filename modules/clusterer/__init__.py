@@ -5,22 +5,14 @@ script read and never wait. Other modules reach the cluster by `api.py`.
 """
 
 import math
-import secrets
-import string
 from typing import Final
 
 from pysips.core.bin_transport import BinTransport
 from pysips.core.context import Context
 from pysips.core.exports import (
-    Both,
-    Getter,
-    Index,
-    Inner,
     Json,
     Module,
     Route,
-    Setter,
-    Value,
     Var,
     VariableSpec,
     Where,
@@ -28,33 +20,29 @@ from pysips.core.exports import (
     function,
     mi,
     modparam,
-    number_of,
     param,
-    text_of,
     timer,
     wants,
 )  # fmt: skip
-from pysips.core.log import log
-from pysips.errors import BadName, ModuleError
+from pysips.errors import ModuleError
 
-from .api import DOWN, FAILED, SELF_DISABLED, SENT, Cluster
+from .api import Cluster
+from .cluster import MODULE
 from .commands import Commands
 from .driver import Driver
 from .events import Teller
 from .links import Timing
+from .messages import Messages
 from .mirror import Mirror, NodeView
 from .node import Settings
 from .nodes import COLUMNS, BadNode, NodeInfo, from_text, number, plain_host, sip_host
 from .packets import GenericMessage
 from .table import NodeTable
-from .tags import BY_SCRIPT, BadTag, parse_declared, parse_name
+from .tag_variable import TagVariable
+from .tags import BY_SCRIPT, parse_declared
 
 ATTENDANT: Final = -1
 ANYWHERE: Final = Route.REQUEST | Route.FAILURE | Route.REPLY | Route.BRANCH | Route.LOCAL | Route.EVENT
-LETTERS: Final = string.ascii_letters + string.digits
-TAG_LENGTH: Final = 24
-LONGEST: Final = 60_000  # of a message between scripts
-MODULE: Final = "clusterer"
 
 
 class Clusterer(Module):
@@ -141,6 +129,7 @@ class Clusterer(Module):
         database = self.program.databases.open(self.db_url or "") if self.db_mode else None
         columns = [getattr(self, f"{name}_col") for name in COLUMNS]
         self.table = NodeTable(own_id, self.services, database, self.db_table, columns, written)
+        self.messages = Messages(self.services, api)
         self.commands = Commands(api.mirror, own_id, database is not None)
         for name, cluster_id, _ in api.watchers:
             self.declared.setdefault((name, cluster_id), False)
@@ -207,63 +196,19 @@ class Clusterer(Module):
         self, ctx: Context, cluster_id: int | str, node_id: int | str, message: str, tag: Var | None = None
     ) -> int:
         """Send a message to a node; its tag goes into the variable. 1; -1 disabled, -2 down, -3 no such node."""
-        return self.say(ctx, cluster_id, node_id, message, tag)
+        return self.messages.request(ctx, whole(cluster_id), whole(node_id), message, tag)
 
     @function("cluster_broadcast_req", routes=ANYWHERE)
     def broadcast_req(
         self, ctx: Context, cluster_id: int | str, message: str, tag: Var | None = None, everywhere: int | str = 0
     ) -> int:
         """Send a message to all nodes; everywhere: 1 raises its event here, too. Answers as cluster_send_req."""
-        return self.say(ctx, cluster_id, 0, message, tag, whole(everywhere) == 1)
+        return self.messages.request(ctx, whole(cluster_id), 0, message, tag, whole(everywhere) == 1)
 
     @function("cluster_send_rpl", routes=ANYWHERE)
     def send_rpl(self, ctx: Context, cluster_id: int | str, node_id: int | str, message: str, tag: str) -> int:
         """Answer a message, by its tag. Answers as cluster_send_req."""
-        cluster, node = whole(cluster_id), whole(node_id)
-        code = self.way(cluster, node) if node else FAILED
-        if code == SENT:
-            self.ask("_cluster_say", cluster_id=cluster, node_id=node, tag=tag, message=message, kind=0)
-        return code
-
-    def say(
-        self, ctx: Context, cluster_id: int | str, node_id: int | str, message: str, tag: Var | None,
-        to_myself: bool = False,
-    ) -> int:  # fmt: skip
-        cluster, node = whole(cluster_id), whole(node_id)
-        code = self.way(cluster, node)
-        if len(message) > LONGEST:
-            log.error(MODULE, f"a message of {len(message)} characters is too long for other nodes")
-            code = FAILED
-        if code not in (SENT, DOWN) or (code == DOWN and not to_myself):
-            return code
-        made = f"{cluster}-{self.api.own_id}-" + "".join(secrets.choice(LETTERS) for _ in range(TAG_LENGTH))
-        if tag is not None and tag.set(ctx, made) < 0:
-            return FAILED
-        kind = 2 if to_myself else 1
-        self.ask("_cluster_say", cluster_id=cluster, node_id=node, tag=made, message=message, kind=kind)
-        return code
-
-    def way(self, cluster_id: int, node_id: int) -> int:
-        """What sending to a node (0: to any) would answer, as far as is known here."""
-        view = self.api.mirror.cluster(cluster_id)
-        if view is None or node_id < 0:
-            return FAILED
-        if not view.own.enabled:
-            return SELF_DISABLED
-        nodes = [one for one in view.nodes if node_id in (0, one.node_id)]
-        if node_id and not nodes:
-            return FAILED
-        return SENT if any(one.reachable for one in nodes) else DOWN
-
-    def ask(self, command: str, **values: object) -> None:
-        """Have it done in the attendant, and do not wait for that."""
-        promise = self.services.management.ask_attendant(command, values)
-
-        def done() -> None:
-            if promise.failure is not None and log.limited(f"clusterer:{command}", 10.0):
-                log.error(MODULE, f"what the script wants to tell other nodes fails: {promise.failure}")
-
-        promise.when_done(done)
+        return self.messages.reply(whole(cluster_id), whole(node_id), message, tag)
 
     @mi("_cluster_say", full="_cluster_say", where=Where.ONCE)
     def say_here(self, cluster_id: int, node_id: int, tag: str, message: str, kind: int) -> Json:
@@ -289,39 +234,7 @@ class Clusterer(Module):
     # -- sharing tags
 
     def variables(self) -> list[VariableSpec]:
-        return [VariableSpec("cluster.sh_tag", MODULE, self.read_tag, self.write_tag, "required", help=self.TAG_HELP)]
-
-    TAG_HELP = "A sharing tag, by name/cluster_id: 1 and active, or 0 and backup; 1 or active may be assigned."
-
-    def tag_named(self, inner: Inner) -> tuple[str, int]:
-        """Raises BadName. A tag that is named is known from then on."""
-        try:
-            name, cluster_id = parse_name(inner if isinstance(inner, str) else "")
-        except BadTag as problem:
-            raise BadName(str(problem)) from None
-        self.declared.setdefault((name, cluster_id), False)
-        return name, cluster_id
-
-    def read_tag(self, inner: Inner, index: Index) -> Getter:
-        name, cluster_id = self.tag_named(inner)
-
-        def read(ctx: Context) -> Value:
-            return ACTIVE if self.api.shtag_is_active(name, cluster_id) else BACKUP
-
-        return read
-
-    def write_tag(self, inner: Inner, index: Index) -> Setter:
-        name, cluster_id = self.tag_named(inner)
-
-        def write(ctx: Context, value: Value, op: str) -> int:
-            if number_of(value) != 1 and (text_of(value) or "").lower() != "active":
-                log.warn(MODULE, f"sharing tag {name}/{cluster_id} can be made active, and nothing else")
-                return -1
-            self.api.mirror.set_tag(name, cluster_id, True)
-            self.ask("_shtag_set_active", tag=f"{name}/{cluster_id}")
-            return 1
-
-        return write
+        return [TagVariable(self.services, self.api, self.declared).spec()]
 
     @mi("_shtag_set_active", full="_shtag_set_active", where=Where.ONCE)
     def set_active_here(self, tag: str) -> Json:
@@ -389,10 +302,6 @@ class Clusterer(Module):
     def remove_node(self, cluster_id: int, node_id: int) -> Json:
         """Take a node out of a cluster, at all nodes; not where there is a node table."""
         return self.commands.remove_node(cluster_id, node_id)
-
-
-ACTIVE: Final = Both("active", 1)
-BACKUP: Final = Both("backup", 0)
 
 
 def whole(value: int | str) -> int:
