@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -19,6 +20,7 @@ class Server:
         cfg = folder / "server.cfg"
         cfg.write_text(config, "utf-8")
         words = [w.replace("{cfg}", str(cfg)) for w in shlex.split(command)]
+        words[0] = os.path.abspath(shutil.which(words[0]) or words[0])  # it runs in another folder than we do
         self.process = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
