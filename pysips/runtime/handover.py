@@ -28,7 +28,9 @@ MOST_MESSAGES: Final = 4 << 20  # bytes that may wait for a seat, before message
 MOST_ANSWERS: Final = 32 << 20  # and before answers are
 AT_ONCE: Final = 32  # packets read in one go
 AT_ONCE_BYTES: Final = 64 << 10  # and bytes: behind a replacement's backlog its sockets and timers would wait too long
-SEND_SECONDS: Final = 0.1
+# On a busy machine a sibling may answer late, and what it then sends would be taken for failed. One that died is replaced
+# within this time, and its successor says that the connection is gone.
+SEND_SECONDS: Final = 1.0
 
 # size of the frame, kind, and three numbers whose meaning depends on it
 HEAD: Final = struct.Struct("<IBHIQ")
@@ -175,7 +177,7 @@ class Handover:
         self.put(seat, MESSAGE, peer.socket.index, peer.port, peer.connection, body, MOST_MESSAGES)
 
     def send(self, seat: int, connection: int, data: bytes, watcher: Watcher | None) -> int:
-        """Send on a connection that `seat` has; the watcher hears if that fails, or nobody answers in 100 ms."""
+        """Send on a connection that `seat` has; the watcher hears if that fails, or nobody answers in a second."""
         number = 0
         if watcher is not None:
             number = self.ask_something(seat, watcher, None, SEND_SECONDS)
