@@ -28,8 +28,8 @@ MOST_MESSAGES: Final = 4 << 20  # bytes that may wait for a seat, before message
 MOST_ANSWERS: Final = 32 << 20  # and before answers are
 AT_ONCE: Final = 32  # packets read in one go
 AT_ONCE_BYTES: Final = 64 << 10  # and bytes: behind a replacement's backlog its sockets and timers would wait too long
-# On a busy machine a sibling may answer late, and what it then sends would be taken for failed. One that died is replaced
-# within this time, and its successor says that the connection is gone.
+# On a busy machine a sibling may answer late, and what it then sends would be taken for failed. One that died is
+# replaced within this time, and its successor says that the connection is gone.
 SEND_SECONDS: Final = 1.0
 
 # size of the frame, kind, and three numbers whose meaning depends on it
