@@ -8,7 +8,6 @@ Facts:
 - where no packet begins, nothing can be found again on the stream: it is closed.
 """
 
-import errno
 import os
 import socket
 from collections import deque
@@ -19,6 +18,8 @@ from pysips.core.bin_transport import Failed
 from pysips.core.log import log
 from pysips.core.services import Timer
 from pysips.sip.via import bracketed
+
+from .endpoint import broken_by
 
 if TYPE_CHECKING:
     from .bin import Bin
@@ -67,7 +68,7 @@ class BinLink(Timer):
         except BlockingIOError:
             return
         except OSError as problem:
-            self.end(reason(problem))
+            self.end(broken_by(problem))
             return
         if not data:
             self.end("the peer closed it")
@@ -143,7 +144,7 @@ class BinLink(Timer):
             except BlockingIOError:
                 break
             except OSError as problem:
-                self.end(reason(problem))
+                self.end(broken_by(problem))
                 return
             self.queued -= sent
             self.moved = self.owner.clock.now()
@@ -199,9 +200,3 @@ class BinLink(Timer):
         self.queued = 0
         for _, failed in waiting:
             self.owner.report(failed)
-
-
-def reason(problem: OSError) -> str:
-    if problem.errno in (errno.ECONNRESET, errno.EPIPE):
-        return "the peer broke it"
-    return os.strerror(problem.errno) if problem.errno else str(problem)

@@ -11,7 +11,6 @@ Facts:
 - CRLF CRLF between messages is a keep-alive, answered by one CRLF (RFC 5626 section 4.4.1).
 """
 
-import errno
 import os
 import socket
 from collections import deque
@@ -23,6 +22,8 @@ from pysips.errors import SipError
 from pysips.sip import build
 from pysips.sip.message import read
 from pysips.sip.stream import PING, Framer, Unframed
+
+from .endpoint import broken_by
 
 if TYPE_CHECKING:
     from .tcp import Tcp
@@ -81,7 +82,7 @@ class Connection(Timer):
         except BlockingIOError:
             return
         except OSError as problem:
-            self.end(reason(problem), broken=True)
+            self.end(broken_by(problem), broken=True)
             return
         if not data:
             self.end("the peer closed it")
@@ -145,7 +146,7 @@ class Connection(Timer):
         except BlockingIOError:
             sent = 0
         except OSError as problem:
-            self.end(reason(problem), broken=True)
+            self.end(broken_by(problem), broken=True)
             return FAILED
         if sent == len(data):
             return SENT
@@ -181,7 +182,7 @@ class Connection(Timer):
             except BlockingIOError:
                 return
             except OSError as problem:
-                self.end(reason(problem), broken=True)
+                self.end(broken_by(problem), broken=True)
                 return
             self.queued -= sent
             if sent < len(data):
@@ -243,9 +244,3 @@ def refusal(problem: Unframed) -> bytes:
     except SipError:
         return b""
     return text.encode("utf-8", "surrogateescape")
-
-
-def reason(problem: OSError) -> str:
-    if problem.errno in (errno.ECONNRESET, errno.EPIPE):
-        return "the peer broke it"
-    return os.strerror(problem.errno) if problem.errno else str(problem)

@@ -149,3 +149,10 @@ def is_here(host: str) -> bool:
         except OSError:
             return False
     return True
+
+
+def broken_by(problem: OSError) -> str:
+    """Why a connection ends, for people."""
+    if problem.errno in (errno.ECONNRESET, errno.EPIPE):
+        return "the peer broke it"
+    return os.strerror(problem.errno) if problem.errno else str(problem)
