@@ -12,20 +12,17 @@ import errno
 import socket
 import time
 from dataclasses import dataclass
-from typing import Final
 
 from pysips.core.bin_interface import Packet
 from pysips.core.bin_transport import BinTransport, Carrier, Failed
 from pysips.core.log import log
-from pysips.core.services import Clock, Socket, Timer, Timers
+from pysips.core.services import Clock, Socket, Timers
 from pysips.core.stats import Counter
 from pysips.sip.via import bracketed
 
 from .bin_link import CLOSED, BinLink
 from .endpoint import IP_BIND_ADDRESS_NO_PORT, address_of, family_of
-
-AT_ONCE: Final = 32
-PAUSE: Final = 0.2  # when the system has no descriptors left
+from .listening import Listening
 
 
 @dataclass(slots=True)
@@ -72,40 +69,9 @@ class Bin(Carrier):
         self.opened: dict[tuple[str, str, int], BinLink] = {}  # by us; by our address and the peer's
         self.accepted: set[BinLink] = set()
         self.sources: dict[str, int] = {}
-        self.listeners: list[socket.socket] = []
+        self.listening = Listening(loop, timers, "bin", self.take)
 
     # -- nodes that come
-
-    def listen(self, sock: socket.socket, where: Socket) -> None:
-        """Take the connections of a listening socket from now on."""
-        self.listeners.append(sock)
-        self.loop.add_reader(sock.fileno(), self.accept, sock, where)
-
-    def deafen(self) -> None:
-        """Take no new connections."""
-        for sock in self.listeners:
-            self.loop.remove_reader(sock.fileno())
-        self.listeners = []
-
-    def accept(self, sock: socket.socket, where: Socket) -> None:
-        for _ in range(AT_ONCE):
-            try:
-                made, peer = sock.accept()
-            except BlockingIOError:
-                return
-            except OSError as problem:
-                self.accept_failed(sock, where, problem)
-                return
-            self.take(made, where, peer[0], peer[1])
-
-    def accept_failed(self, sock: socket.socket, where: Socket, problem: OSError) -> None:
-        """A peer that left again is nothing; without descriptors we look again a little later."""
-        if problem.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-            return
-        if log.limited("bin:accept", 60.0):
-            log.error("bin", f"cannot take connections on {where.name}: {problem.strerror}")
-        self.loop.remove_reader(sock.fileno())
-        self.timers.add(Again(self, sock, where), PAUSE)
 
     def take(self, made: socket.socket, where: Socket, host: str, port: int) -> None:
         """A peer's connection, if he is one and there are not too many."""
@@ -215,7 +181,7 @@ class Bin(Carrier):
 
     def close_all(self) -> None:
         """This process ends."""
-        self.deafen()
+        self.listening.deafen()
         for link in [*self.opened.values(), *self.accepted]:
             link.end("the server stops", wanted=True)
 
@@ -240,18 +206,6 @@ class Bin(Carrier):
             "Lifetime": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(left)),
             "Alias port": link.port,
         }
-
-
-class Again(Timer):
-    """Look again whether connections can be taken."""
-
-    def __init__(self, owner: Bin, sock: socket.socket, where: Socket) -> None:
-        super().__init__()
-        self.owner, self.sock, self.where = owner, sock, where
-
-    def fire(self) -> None:
-        if self.sock in self.owner.listeners:
-            self.owner.loop.add_reader(self.sock.fileno(), self.owner.accept, self.sock, self.where)
 
 
 def prepare(made: socket.socket) -> None:

@@ -26,7 +26,6 @@ from pysips.core.services import (
     Socket,
     Tables,
     TablesFull,
-    Timer,
     Timers,
     Watcher,
 )  # fmt: skip
@@ -37,12 +36,11 @@ from pysips.sip.via import bracketed
 
 from .connection import OPEN, Connection
 from .endpoint import IP_BIND_ADDRESS_NO_PORT, address_of, family_of, set_tos
+from .listening import Listening
 
 KIND: Final = b"t"
 PLACE: Final = struct.Struct("<Q")
 SLOTS: Final = 1024  # ids are so many times a number, plus the slot
-AT_ONCE: Final = 32
-PAUSE: Final = 0.2  # when the system has no descriptors left
 
 
 @dataclass(slots=True)
@@ -111,40 +109,9 @@ class Tcp:
         self.connections: dict[int, Connection] = {}
         self.places: dict[tuple[str, str, int], Connection] = {}
         self.sources: dict[str, int] = {}
-        self.listeners: list[tuple[socket.socket, Socket]] = []
+        self.listening = Listening(loop, timers, "tcp", self.accepted)
 
     # -- peers that come
-
-    def listen(self, sock: socket.socket, where: Socket) -> None:
-        """Take the connections of a listening socket from now on."""
-        self.listeners.append((sock, where))
-        self.loop.add_reader(sock.fileno(), self.accept, sock, where)
-
-    def deafen(self) -> None:
-        """Take no new connections."""
-        for sock, _ in self.listeners:
-            self.loop.remove_reader(sock.fileno())
-        self.listeners = []
-
-    def accept(self, sock: socket.socket, where: Socket) -> None:
-        for _ in range(AT_ONCE):
-            try:
-                made, peer = sock.accept()
-            except BlockingIOError:
-                return
-            except OSError as problem:
-                self.accept_failed(sock, where, problem)
-                return
-            self.accepted(made, where, peer[0], peer[1])
-
-    def accept_failed(self, sock: socket.socket, where: Socket, problem: OSError) -> None:
-        """A peer that left again is nothing; without descriptors we look again a little later."""
-        if problem.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-            return
-        if log.limited("tcp:accept", 60.0):
-            log.error("tcp", f"cannot take connections on {where.name}: {problem.strerror}")
-        self.loop.remove_reader(sock.fileno())
-        self.timers.add(Again(self, sock, where), PAUSE)
 
     def accepted(self, made: socket.socket, where: Socket, host: str, port: int) -> None:
         why = ""
@@ -320,7 +287,7 @@ class Tcp:
 
     def close_all(self) -> None:
         """This process ends."""
-        self.deafen()
+        self.listening.deafen()
         for one in list(self.connections.values()):
             one.end("the server stops")
 
@@ -413,18 +380,6 @@ class Tcp:
                 self.tables.delete(KIND, key)
             except TablesFull:
                 return  # a sibling is told "not there" when it tries
-
-
-class Again(Timer):
-    """Look again whether connections can be taken."""
-
-    def __init__(self, tcp: Tcp, sock: socket.socket, where: Socket) -> None:
-        super().__init__()
-        self.tcp, self.sock, self.where = tcp, sock, where
-
-    def fire(self) -> None:
-        if (self.sock, self.where) in self.tcp.listeners:
-            self.tcp.loop.add_reader(self.sock.fileno(), self.tcp.accept, self.sock, self.where)
 
 
 def place_key(proto: str, host: str, port: int) -> bytes:

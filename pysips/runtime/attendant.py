@@ -51,7 +51,7 @@ class Attendant(Process):
         self.changes.begin()
         if self.nodes is not None:
             for where, sock in zip(self.program.node_sockets, self.seat.sockets, strict=True):
-                self.nodes.listen(sock, where)
+                self.nodes.listening.listen(sock, where)
 
     async def end(self) -> None:
         """The workers are gone: nothing more comes, and what the log holds is done before the modules stop."""
@@ -67,7 +67,7 @@ class Attendant(Process):
 
     def refuse_new(self) -> None:
         if self.nodes is not None:
-            self.nodes.deafen()
+            self.nodes.listening.deafen()
 
     def finish(self) -> None:
         if self.nodes is not None:

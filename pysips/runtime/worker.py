@@ -105,7 +105,7 @@ class Worker(Process):
         if self.tcp is not None:
             for where, sock in zip(self.services.sockets, self.seat.sockets, strict=True):
                 if where.proto == "tcp":
-                    self.tcp.listen(sock, where)
+                    self.tcp.listening.listen(sock, where)
 
     def begin_routes(self) -> None:
         """startup_route once in the server's life, timer_route as often as it says."""
@@ -122,7 +122,7 @@ class Worker(Process):
     def refuse_new(self) -> None:
         self.program.hooks.guards.insert(0, Closing())
         if self.tcp is not None:
-            self.tcp.deafen()
+            self.tcp.listening.deafen()
 
     def owing(self) -> bool:
         """Transactions without a final answer, and runs that wait; here, or in a sibling.

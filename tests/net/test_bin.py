@@ -78,7 +78,7 @@ class NodeAt:
         self.transport.receiver = self.hear
         self.where = Socket(0, "bin", host, free_port(host))
         self.listener = open_one(self.where, False, 50)
-        self.bin.listen(self.listener, self.where)
+        self.bin.listening.listen(self.listener, self.where)
         self.heard: list[tuple[str, Packet]] = []
         self.connections: list[object] = []
         self.failures = 0

@@ -129,7 +129,7 @@ class World:
             trial.bind((host, 0))
             self.where = Socket(0, "tcp", host, trial.getsockname()[1])
         self.listener = open_one(self.where, False, 50)
-        self.tcp.listen(self.listener, self.where)
+        self.tcp.listening.listen(self.listener, self.where)
         self.writers: list[asyncio.StreamWriter] = []
 
     async def dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
