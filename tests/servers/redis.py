@@ -115,11 +115,18 @@ class RedisCluster:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=30)
         until(lambda: all(self.is_whole(node) for node in self.nodes), 20, "a whole cluster")
         # A replica that has not synced yet would not take over.
+        self.wait_for_replicas()
+
+    def wait_for_replicas(self) -> None:
+        """Until they hold all that was written: replication is asynchronous, a dead master takes the rest with it."""
         until(self.is_in_sync, 20, "replicas in sync")
 
     def is_in_sync(self) -> bool:
-        masters = [node for node in self.nodes if self.is_master(node)]
-        return all("'state': 'online'" in str(node.do("INFO", "replication")) for node in masters)
+        """An "online" replica is not enough: what was written goes out after its first acknowledgement."""
+        masters = [role for role in (node.do("ROLE") for node in self.nodes) if role[0] == "master"]
+        return len(masters) == MASTERS and all(
+            len(replicas) == 1 and int(replicas[0][2]) == written for _, written, replicas in masters
+        )
 
     def is_whole(self, node: Node) -> bool:
         state = str(node.do("CLUSTER", "INFO"))

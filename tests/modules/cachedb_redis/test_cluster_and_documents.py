@@ -82,6 +82,7 @@ async def test_a_replica_takes_over_from_a_dead_master() -> None:
             store = process.store("redis")
             for number in range(20):
                 await done(store.store(f"key{number}", "1"))
+            cluster.wait_for_replicas()
             back = asyncio.Event()
             store.when_back(back.set)
             cluster.nodes[0].kill()
