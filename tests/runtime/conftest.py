@@ -114,8 +114,12 @@ class Running:
         return self.process.wait(10)
 
     def end(self) -> None:
-        """The whole session: a stopped worker would outlive its supervisor."""
+        """As an operator would, so that its run-time folder goes; then the whole session, as a stopped worker stays."""
         self.asker.close()
+        if self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(5)

@@ -118,6 +118,11 @@ class Registrar:
             self.process = None
 
     def close(self) -> None:
+        """As an operator would, so that its run-time folder goes."""
+        if self.process is not None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
         self.kill()
         self.phone.close()
 
