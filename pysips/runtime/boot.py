@@ -59,11 +59,14 @@ def serve(program: Program, options: Options, herald: daemon.Herald) -> int:
     root = options.root_folder or str(known["chroot"] or "")
     who = daemon.identity(options.user, options.group)
     daemon.many_descriptors(int(known["open_files_limit"] or 0))
-    server = build(program, options, root, who)
-    files = pid_files(options, who)
+    run = daemon.RunFolder(options.file, program.sockets, root, who)
+    path, files = run.path, []
     try:
+        server = build(program, options, root, run)
+        files = pid_files(options, who)
         if root:
             daemon.enter_root(root)
+            path = server.folder
         if who is not None:
             daemon.become(who)
         folder = options.work_folder or (
@@ -84,10 +87,10 @@ def serve(program: Program, options: Options, herald: daemon.Herald) -> int:
     finally:
         for file in files:
             file.remove()
-        daemon.clear_folder(server.folder)
+        daemon.clear_folder(path)
 
 
-def build(program: Program, options: Options, root: str, who: tuple[int, int] | None) -> Server:
+def build(program: Program, options: Options, root: str, run: daemon.RunFolder) -> Server:
     """Everything that the processes share. Raises CannotListen, CannotStart."""
     statistics = program.statistics
     for name in ("udp_dropped", "udp_failed", "udp_unreachable", "tcp_refused", "tcp_failed"):
@@ -98,7 +101,6 @@ def build(program: Program, options: Options, root: str, who: tuple[int, int] | 
     workers = number_of_workers(program, options)
     seats = [Seat(slot, slot, f"SIP receiver {slot}") for slot in range(workers)]
     seats.append(Seat(workers, -1, "attendant"))
-    run = daemon.RunFolder(options.file, program.sockets, root, who)
     backlog, tos = int(program.config.globals["tcp_socket_backlog"] or 10), int(program.config.globals["tos"] or 0)
     for where in program.sockets:
         if not is_here(where.host):

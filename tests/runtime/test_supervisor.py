@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from pysips.core.services import Socket
+from pysips.runtime.daemon import server_name
+
 pytestmark = pytest.mark.scenario
 
 Start = Callable[..., Any]
@@ -21,6 +24,12 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def has_run_folder(one: Any, tmp_path: Path) -> bool:
+    """Whether a run-time folder of that server is there."""
+    name = server_name(str(one.script), [Socket(0, proto, "127.0.0.1", one.port) for proto in ("udp", "tcp")])
+    return any((place / name).exists() for place in (Path("/run/pysips"), tmp_path / "pysips"))
 
 
 def test_all_workers_answer_over_udp_and_tcp_whoever_receives(server: Start) -> None:
@@ -160,12 +169,15 @@ def test_a_second_server_on_the_same_script_is_refused(server: Start) -> None:
 
 def test_an_address_that_is_taken_is_said(server: Start, tmp_path: Path) -> None:
     one = server()
+    assert has_run_folder(one, tmp_path)
     one.stop()
+    assert not has_run_folder(one, tmp_path)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", one.port))
         one.start(wait=False)
         assert one.process.wait(10) == 255
     assert f"cannot listen on udp:127.0.0.1:{one.port}" in one.said()
+    assert not has_run_folder(one, tmp_path), "nothing stays of a server that did not start"
 
 
 def test_a_process_that_cannot_start_stops_the_server(server: Start, tmp_path: Path) -> None:
