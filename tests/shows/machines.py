@@ -37,14 +37,21 @@ class Network:
             self.hub = Machine(self, "hub")
         except subprocess.CalledProcessError as problem:
             pytest.skip(f"no network namespaces here: {problem.stderr.strip()}")
-        self.hub.ip("link", "add", "br0", "type", "bridge")
-        self.hub.ip("link", "set", "br0", "up", "promisc", "on")
-        self.wire = Wire(self.hub)
+        try:
+            self.hub.ip("link", "add", "br0", "type", "bridge")
+            self.hub.ip("link", "set", "br0", "up", "promisc", "on")
+            self.wire = Wire(self.hub)
+        except BaseException:
+            self.forget()
+            raise
 
     def close(self) -> None:
         for process in self.programs:
             slay(process)
         self.wire.socket.close()
+        self.forget()
+
+    def forget(self) -> None:
         for namespace in reversed(self.made):
             run("ip", "netns", "del", namespace)
 
@@ -133,7 +140,7 @@ class Wire:
     def __init__(self, hub: Machine) -> None:
         with hub.at():
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL_FRAMES))
-        self.socket.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
         self.socket.bind(("br0", 0))
         self.socket.setblocking(False)
         self.heard: list[tuple[float, str, str, str, str]] = []

@@ -40,7 +40,11 @@ class Node(Machine):
         self.process: subprocess.Popen[bytes] | None = None
         self.database: LocalMariaDb | None = None
         self.keepalived: subprocess.Popen[bytes]
-        self.prepare()
+        try:
+            self.prepare()
+        except BaseException:
+            self.close()
+            raise
 
     def prepare(self) -> None:
         """What the README has a user do."""

@@ -121,11 +121,13 @@ def faulty(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     mended |= {} if name == "sql" else {f"10.0.0.5:{port}/": f"10.0.0.5:{port + 1}/"}
     with Platform(tmp_path_factory.mktemp("platform"), "2.4", name, mended=mended) as platform:
         relay = Relay(platform.store_machine, HOST, port + 1, port)
-        for number in (1, 3):
-            platform.node(number).start_server()
-        platform.linked(1, 3)
-        yield Faulty(platform, relay)
-        relay.close()
+        try:
+            for number in (1, 3):
+                platform.node(number).start_server()
+            platform.linked(1, 3)
+            yield Faulty(platform, relay)
+        finally:
+            relay.close()
 
 
 def p99(rows: list[tuple[float, float | None, int]], since: float = 0.0) -> float:
