@@ -15,7 +15,7 @@ from pysips.errors import ConfigError, PysipsError
 from .letters import letters
 
 DEFAULT_FILES = ("/etc/opensips/opensips.cfg", "/usr/local/etc/opensips/opensips.cfg")
-COMMANDS = ("run", "check", "show", "where", "docs", "modules", "mi", "db")
+COMMANDS = ("run", "check", "show", "where", "docs", "modules", "mi", "db", "user")
 FAILED = 255  # what OpenSIPS answers for whatever stops it from starting
 
 
