@@ -18,7 +18,10 @@ TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss", "sctp")
 
 @final
 class Hop:
-    """Where a URI points: proto "" if it names none, host without brackets, port 0 if it names none."""
+    """Where a URI points: host without brackets, port 0 if it names none.
+
+    proto: "" if it names none, "sips" if it is a SIPS URI that names none.
+    """
 
     __slots__ = ("host", "port", "proto")
 
@@ -42,7 +45,7 @@ def hop_of(uri: str) -> Hop:
 
 
 def read_hop(uri: str) -> Hop:
-    """See hop_of. `maddr` wins over the host; sips means TLS."""
+    """See hop_of. `maddr` wins over the host; sips without a transport means any that is secure (proto "sips")."""
     try:
         parsed = parse_uri(uri.strip("<> "))
     except (ValueError, SipError):
@@ -53,8 +56,8 @@ def read_hop(uri: str) -> Hop:
     if not host:
         raise SipError(478, "Unresolvable destination")
     proto = (parsed.param("transport") or "").lower()
-    if parsed.scheme == "sips" and proto in ("", "tcp"):
-        proto = "tls"
+    if parsed.scheme.lower() == "sips" and proto in ("", "tcp"):
+        proto = "tls" if proto else "sips"
     return Hop(proto, bare(host), parsed.port or 0)
 
 

@@ -179,7 +179,7 @@ def connection_to(ctx: Context, where: str) -> int:
         hop = destination(where)
     except SipError:
         return 0
-    for proto in (hop.proto,) if hop.proto else sorted(RELIABLE):
+    for proto in (hop.proto,) if hop.proto in RELIABLE else sorted(RELIABLE):
         found = ctx.services.network.connection_to(proto, hop.host, hop.port)
         if found:
             return found

@@ -19,7 +19,7 @@ from .flags import FlagNames
 
 UDP: Final = "udp"
 RELIABLE: Final = frozenset(("tcp", "tls", "ws", "wss"))
-DEFAULT_PORTS: Final = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
+DEFAULT_PORTS: Final = {"udp": 5060, "tcp": 5060, "tls": 5061, "sips": 5061, "ws": 80, "wss": 443}
 
 SENT: Final = 1
 PENDING: Final = 0
@@ -216,7 +216,8 @@ class Resolver:
     def known(self, host: str, port: int, proto: str) -> list[Target] | None:
         """The targets of a numeric or lately asked name; None if one has to ask.
 
-        host: without brackets; port: 0 if the URI names none; proto: "" if the URI names none.
+        host: without brackets; port: 0 if the URI names none; proto: "" if the URI names none, "sips" if it is a SIPS
+        URI that names none.
         """
         raise NotReady("no resolver yet")
 

@@ -96,6 +96,8 @@ def build(program: Program, options: Options, root: str, run: daemon.RunFolder) 
     for name in ("udp_dropped", "udp_failed", "udp_unreachable", "tcp_refused", "tcp_failed"):
         statistics.counter("net", name)
     statistics.counter("net", "tcp_connections", no_reset=True)
+    for name in ("dns_total_queries", "dns_slow_queries"):
+        statistics.counter("dns", name)
     statistics.counter("net", "handover_dropped")
     statistics.counter("net", "tables_refused")
     workers = number_of_workers(program, options)

@@ -9,7 +9,8 @@ from pysips.core.hooks import Guard
 from pysips.core.log import log
 from pysips.core.receive import Door
 from pysips.net.network import WorkerNetwork, udp_of
-from pysips.net.resolve import DnsSettings, Names
+from pysips.net.records import DnsCounters, DnsSettings
+from pysips.net.resolve import Names
 from pysips.net.tcp import Tcp, TcpCounters, TcpSettings
 from pysips.net.udp import UdpCounters
 
@@ -62,9 +63,12 @@ class Worker(Process):
             int(known["dns_retr_time"] or 0), int(known["dns_retr_no"] or 0), int(known["dns_servers_no"] or 0),
             None if known["dns_use_search_list"] is None else bool(known["dns_use_search_list"]),
             not known["disable_dns_failover"], int(known["exec_dns_threshold"] or 0) / 1_000_000,
+            bool(known["dns_try_naptr"]), None if known["dns_try_ipv6"] is None else bool(known["dns_try_ipv6"]),
         )  # fmt: skip
+        asked = DnsCounters(*[counted.counter("dns", f"dns_{name}_queries") for name in ("total", "slow")])
+        protos = {socket.proto for socket in services.sockets}
         self.program.changes.reading = WorkerReading(self.tables, partial(self.mi.elsewhere, server.workers))
-        services.resolver = Names(self.clock, self.offload, families, settings)
+        services.resolver = Names(self.clock, self.offload, families, settings, protos=sorted(protos), counters=asked)
 
     def close_streams(self) -> None:
         """Listening sockets of others are not for us; the workers' datagram sockets may be, see standing_in.py."""

@@ -98,8 +98,8 @@ KNOWN: Final[dict[str, Known]] = {
     "disable_dns_failover": number(0, FLAG),
     "dns": number(0, FLAG, ignored=RECEIVED),
     "rev_dns": number(0, FLAG, ignored=RECEIVED),
-    "dns_try_ipv6": number(0, FLAG, ignored="IPv6 addresses are asked for where there is an IPv6 socket"),
-    "dns_try_naptr": number(1, FLAG, ignored="NAPTR and SRV records are not asked for yet"),
+    "dns_try_ipv6": number(None, FLAG),  # unset: IPv6 addresses where there is an IPv6 socket, after the others
+    "dns_try_naptr": number(1, FLAG),
     "dns_retr_time": number(None),
     "dns_retr_no": number(None),
     "dns_servers_no": number(None),

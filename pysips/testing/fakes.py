@@ -141,6 +141,7 @@ class FakeResolver(Resolver):
         if host in self.names:
             return [Target(one.proto, one.host, port or one.port) for one in self.names[host]]
         if ":" in host or host.replace(".", "").isdigit():
+            proto = "tls" if proto == "sips" else proto
             return [Target(proto or "udp", host, port or DEFAULT_PORTS.get(proto, 5060))]
         return []
 

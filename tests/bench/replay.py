@@ -21,7 +21,8 @@ from pysips.core.loading import load_source
 from pysips.core.options import Options
 from pysips.core.receive import Door
 from pysips.core.services import SENT, Clock, Network, Peer, Watcher
-from pysips.net.resolve import DnsSettings, Names
+from pysips.net.records import DnsSettings
+from pysips.net.resolve import Names
 from pysips.runtime import tables
 from pysips.runtime.wheel import TICKS_A_SECOND, Wheel
 from pysips.script import source

@@ -6,16 +6,15 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rdatatype
-import dns.rrset
 import pytest
 
 from pysips.core.log import Entry, log
 from pysips.core.services import Clock, Offload, Promise, Target
-from pysips.net.resolve import DnsSettings, Names, configured, hosts_of, numeric
+from pysips.core.stats import Statistics
+from pysips.net.hosts import WatchedFile, hosts_of, numeric
+from pysips.net.records import DnsCounters, DnsSettings, Records, configured
+from pysips.net.resolve import Names
+from tests.net.name_server import NameServer, Zone
 
 
 class Time(Clock):
@@ -37,52 +36,23 @@ class Tasks(Offload):
         return Promise()
 
 
-class Server(asyncio.DatagramProtocol):
-    """A name server with a zone of its own."""
-
-    def __init__(self, zone: dict[tuple[str, str], tuple[int, list[str]]]) -> None:
-        self.zone = zone
-        self.asked: list[tuple[str, str]] = []
-        self.silent = False
-        self.transport: asyncio.DatagramTransport
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        query = dns.message.from_wire(data)
-        name, kind = query.question[0].name, dns.rdatatype.to_text(query.question[0].rdtype)
-        self.asked.append((name.to_text(), kind))
-        if self.silent:
-            return
-        answer = dns.message.make_response(query)
-        answer.flags |= dns.flags.RA
-        held = self.zone.get((name.to_text(), kind))
-        if held is not None:
-            answer.answer.append(dns.rrset.from_text_list(name, held[0], "IN", kind, held[1]))
-        elif not any(known == name.to_text() for known, _ in self.zone):
-            answer.set_rcode(dns.rcode.NXDOMAIN)
-        self.transport.sendto(answer.to_wire(), addr)
-
-
 class World:
     """A resolver, its clock and its name server."""
 
-    def __init__(self, hosts: Path, zone: dict[tuple[str, str], tuple[int, list[str]]], families: set[int]) -> None:
+    def __init__(self, hosts: Path, zone: Zone, settings: DnsSettings, protos: tuple[str, ...]) -> None:
         self.time = Time()
         self.tasks = Tasks()
-        self.names = Names(self.time, self.tasks, families, DnsSettings(1, 1), str(hosts))
-        self.server = Server(zone)
+        self.names = Names(self.time, self.tasks, {4, 6}, settings, str(hosts), protos)
+        self.server = NameServer(zone)
 
     async def begin(self) -> None:
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(lambda: self.server, local_addr=("127.0.0.1", 0))
-        self.transport = transport
+        await self.server.begin()
         resolver = configured(DnsSettings(1, 1))
         resolver.nameservers = ["127.0.0.1"]
-        resolver.port = transport.get_extra_info("sockname")[1]
-        resolver.timeout = resolver.lifetime = 0.5
-        self.names.server = resolver
+        resolver.port = self.server.port
+        resolver.timeout = resolver.lifetime = 0.3
+        self.names.records.server = resolver
+        self.names.records.resolv_conf = WatchedFile("/nowhere", self.time)
 
     async def ask(self, host: str, port: int = 0, proto: str = "") -> list[str]:
         promise = self.names.ask(host, port, proto)
@@ -109,10 +79,10 @@ ZONE = {
 async def world(tmp_path: Path) -> Any:
     hosts = tmp_path / "hosts"
     hosts.write_text("127.0.0.1 localhost\n::1 localhost ip6-localhost\n10.0.0.7 Proxy.Local proxy # ours\n")
-    made = World(hosts, ZONE, {4, 6})
+    made = World(hosts, dict(ZONE), DnsSettings(), ("udp", "tcp"))
     await made.begin()
     yield made
-    made.transport.close()
+    made.server.end()
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "::1", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1%eth0"])
@@ -168,8 +138,8 @@ async def test_a_name_with_one_family_only(world: World) -> None:
 
 
 async def test_only_families_that_we_can_send_from_are_asked_for(world: World) -> None:
-    world.names.families = {4}
-    assert await world.ask("sip.example.org") == ["udp 192.0.2.1 5060", "udp 192.0.2.2 5060"]
+    world.names.families, world.names.kinds = {4}, ["A"]
+    assert await world.ask("sip.example.org", 5070) == ["udp 192.0.2.1 5070", "udp 192.0.2.2 5070"]
     assert world.server.asked == [("sip.example.org.", "A")]
     assert shown(world.names.known("localhost", 0, "")) == ["udp 127.0.0.1 5060"]
 
@@ -184,9 +154,9 @@ async def test_a_name_that_leads_nowhere_is_remembered_for_a_while(world: World)
 
 
 async def test_a_silent_server_leads_nowhere_and_is_asked_again_soon(world: World) -> None:
-    world.server.silent = True
+    world.server.silent = {"*"}
     assert await world.ask("sip.example.org") == []
-    world.server.silent = False
+    world.server.silent = set()
     world.time.at += 6
     assert len(await world.ask("sip.example.org")) == 3
 
@@ -224,9 +194,12 @@ async def test_without_failover_only_the_first_address_is_tried(tmp_path: Path) 
 def test_a_slow_answer_is_told_where_somebody_wants_to_know(
     threshold: float, told: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = Names(Time(), Tasks(), {4}, DnsSettings(slow_seconds=threshold))
+    counted = Statistics()
+    counters = DnsCounters(*[counted.counter("dns", name) for name in ("total", "slow")])
+    records = Records(Time(), DnsSettings(slow_seconds=threshold), counters)
     lines: list[Entry] = []
     monkeypatch.setattr(log, "listener", lambda entry, pid: lines.append(entry))
     log.held.clear()
-    names.measure("sip.example.org", 0.3)
+    records.measure("sip.example.org", 0.3)
     assert [one.text for one in lines] == ["sip.example.org took 300000 µs, more than exec_dns_threshold"] * told
+    assert (counters.total.get(), counters.slow.get()) == (1, told)
