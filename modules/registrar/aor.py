@@ -6,7 +6,8 @@ Facts:
 - `realm_prefix` is cut from the front of the host; without `case_sensitive` the user is in small letters, too.
 """
 
-from typing import final
+import re
+from typing import Final, final
 
 from pysips.errors import SipError
 from pysips.sip.text import number
@@ -14,6 +15,8 @@ from pysips.sip.uri import HIGHEST_PORT, is_plain, parse_uri, unescaped
 
 from . import gruu
 from .rules import Refused, Rules
+
+OWN_AOR: Final = re.compile(r"sip:[-_.!~*'()&=+$/A-Za-z0-9]++@[a-z0-9][-.a-z0-9]*+")  # all of it but `sip:`, that is
 
 
 @final
@@ -30,6 +33,8 @@ class Aor:
 
 def plain_aor(uri: str, rules: Rules) -> str:
     """The AoR of a URI; raises Refused. A short `sip:user@host` or `sip:user@host:port` goes the short way."""
+    if len(uri) <= rules.short_uri and OWN_AOR.fullmatch(uri) is not None:
+        return uri[4:]
     if uri.startswith("sip:") and len(uri) <= rules.short_uri and uri.isascii():
         user, _, host = uri[4:].partition("@")
         host, colon, port = host.partition(":")

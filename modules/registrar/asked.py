@@ -1,30 +1,34 @@
 """What a REGISTER asks for: its contacts, and for how long (RFC 3261 sections 10.2 and 10.3).
 
 Facts:
-- nearly every REGISTER has one Contact with one plain URI; that one is cut out by finds, all others are parsed;
+- nearly every REGISTER has one Contact with one plain URI and at most a lifetime: `usual_contact` has it in one look;
+  what is a little less usual is cut out by finds, and all others are parsed;
 - a contact's own `expires` comes before the Expires header; one that is no number counts as the default, as OpenSIPS
   and section 10.2.1.1 say, while an Expires header that is no number is refused;
 - `*` must stand alone, and with Expires: 0 (section 10.3, step 6).
 """
 
 import random
+import re
 from typing import Final, final
 
 from pysips.core import branches
 from pysips.errors import SipError
 from pysips.sip.address import parse_address, parse_addresses
-from pysips.sip.headers import CONTACT, EXPIRES, FOLD
+from pysips.sip.grammar import PLAIN_URI
+from pysips.sip.headers import CALL_ID, CONTACT, CSEQ, EXPIRES, FOLD, REQUIRE, TO
 from pysips.sip.message import Message
 from pysips.sip.text import number, params_of, unquoted
 
 from ..usrloc.api import Contact
 from . import methods
-from .rules import UNSET, Refused, Rules, SaveFlags
+from .rules import Refused, Rules, SaveFlags
 
 LONGEST_EXPIRY: Final = 2**32 - 1
 LONGEST_RECEIVED: Final = 255  # and an instance
 MOST_CONTACTS: Final = 100  # of one request
 NOT_SAID: Final = -1  # a lifetime that the request does not name
+USUAL_ADDRESS: Final = re.compile(r"[ \t]*+<(" + PLAIN_URI.pattern + ")>(?:;expires=([0-9]{1,9}+))?+")
 
 
 @final
@@ -58,23 +62,54 @@ class Request:
         self.star: bool = star
 
 
+def usual_contact(message: Message) -> tuple[str, str, int] | None:
+    """Of a usual REGISTER the URI of To, that of its only contact, and for how many seconds that is wanted.
+
+    Usual is one line of Contact with one plain URI in brackets and at most its lifetime, which may be NOT_SAID, and a
+    head without gaps in which nothing is required. None for all others.
+    """
+    kinds = message.kinds
+    k = kinds.find(CONTACT, 1)
+    if k < 0 or REQUIRE in kinds or FOLD in kinds or message.odd or kinds.find(CONTACT, k + 1) > 0:
+        return None
+    if TO not in kinds or CALL_ID not in kinds or CSEQ not in kinds:
+        return None
+    text = message.text
+    starts = message.starts
+    contact = USUAL_ADDRESS.fullmatch(text, text.find(":", starts[k]) + 1, starts[k + 1] - 2)
+    if contact is None:
+        return None
+    k = kinds.find(TO, 1)
+    gt = text.find(">", starts[k], starts[k + 1])
+    to = USUAL_ADDRESS.fullmatch(text, text.find(":", starts[k]) + 1, gt + 1)
+    if to is None:
+        return None
+    uri, digits = contact.groups()
+    return to[1], uri, NOT_SAID if digits is None else int(digits)
+
+
+def header_expires(message: Message) -> int:
+    """The Expires header's seconds, or NOT_SAID; raises Refused."""
+    if EXPIRES not in message.kinds:
+        return NOT_SAID
+    seconds = number(message.value(EXPIRES), LONGEST_EXPIRY)
+    if seconds is None:
+        raise Refused(400, "Expires parse error")
+    return seconds
+
+
 def read_request(message: Message, rules: Rules) -> Request:
     """What a request (or a reply to one) asks for; raises Refused."""
-    header_expires = NOT_SAID
+    for_all = header_expires(message)
     kinds = message.kinds
-    if EXPIRES in kinds:
-        seconds = number(message.value(EXPIRES), LONGEST_EXPIRY)
-        if seconds is None:
-            raise Refused(400, "Expires parse error")
-        header_expires = seconds
     first = kinds.find(CONTACT, 1)
     if first < 0:
-        return Request([], header_expires, False)
+        return Request([], for_all, False)
     if kinds.find(CONTACT, first + 1) < 0 and kinds[first + 1 : first + 2] != FOLD:
         asked = plain_contact(message, first)
         if asked is not None and len(asked.uri) <= rules.max_contact_len:
-            return Request([asked], header_expires, False)
-    return careful_request(message, header_expires, rules)
+            return Request([asked], for_all, False)
+    return careful_request(message, for_all, rules)
 
 
 def plain_contact(message: Message, k: int) -> Asked | None:
@@ -93,7 +128,7 @@ def plain_contact(message: Message, k: int) -> Asked | None:
     return None
 
 
-def careful_request(message: Message, header_expires: int, rules: Rules) -> Request:
+def careful_request(message: Message, for_all: int, rules: Rules) -> Request:
     """See read_request."""
     headers = message.values(CONTACT)
     stars = [value == "*" for value in headers]
@@ -106,7 +141,7 @@ def careful_request(message: Message, header_expires: int, rules: Rules) -> Requ
         raise Refused(400, "Contact parse error") from None
     if any(not star and not addresses for star, addresses in zip(stars, found, strict=True)):
         raise Refused(400, "Contact parse error")
-    if stars[0] and header_expires != 0:
+    if stars[0] and for_all != 0:
         raise Refused(400, "* used in contact and expires is not zero")
     if any(stars) and len(headers) > 1:
         raise Refused(400, "* used in contact and more than 1 contact")
@@ -115,7 +150,7 @@ def careful_request(message: Message, header_expires: int, rules: Rules) -> Requ
     for asked in contacts:
         if len(asked.uri) > rules.max_contact_len or max(len(asked.received), len(asked.instance)) > LONGEST_RECEIVED:
             raise Refused(400, "Contact/received too long")
-    return Request(contacts, header_expires, stars[0])
+    return Request(contacts, for_all, stars[0])
 
 
 def asked_of(text: str) -> Asked:
@@ -140,22 +175,26 @@ def asked_of(text: str) -> Asked:
 
 
 def lifetime(asked: Asked, request: Request, rules: Rules, flags: SaveFlags) -> int:
-    """For how many seconds the contact is wanted; 0: not any longer."""
+    """For how many seconds the contact is granted; 0: it is not wanted any longer."""
+    own = NOT_SAID
     if asked.expires:
         wanted = number(asked.expires, LONGEST_EXPIRY)
-        seconds = rules.default_expires if wanted is None else wanted
-    elif request.header_expires == NOT_SAID:
-        seconds = rules.default_expires
-    else:
-        seconds = request.header_expires
+        own = rules.default_expires if wanted is None else wanted
+    return granted(own, request.header_expires, rules, flags)
+
+
+def granted(own: int, for_all: int, rules: Rules, flags: SaveFlags) -> int:
+    """The same; own: what the contact itself says, for_all: the Expires header; each may be NOT_SAID."""
+    seconds = own
+    if own < 0:
+        seconds = for_all if for_all >= 0 else rules.default_expires
     if seconds == 0:
         return 0
-    least = rules.min_expires if flags.min_expires == UNSET else flags.min_expires
-    most = rules.max_expires if flags.max_expires == UNSET else flags.max_expires
     if rules.max_deviation:
         seconds += random.randint(-rules.max_deviation, rules.max_deviation)
-    seconds = max(seconds, least)
-    return min(seconds, most) if most else seconds
+    if seconds < flags.shortest:
+        return flags.shortest
+    return seconds if seconds <= flags.longest else flags.longest
 
 
 def q_of(asked: Asked, rules: Rules) -> int:

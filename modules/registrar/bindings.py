@@ -78,11 +78,7 @@ def named_socket(message: Message, rules: Rules, location: Location) -> Socket |
 def make_bindings(ctx: Context, request: Request, common: Contact, flags: SaveFlags, rules: Rules) -> int:
     """Make each contact as it shall be stored; answers the longest lifetime, seconds. Raises Refused."""
     longest = 0
-    seen = ""
-    if rules.received_avp:
-        seen = avp_text(ctx, rules.received_avp)
-        if len(seen) > LONGEST_RECEIVED or not is_one_line(seen):
-            raise Refused(400, "Contact/received too long")
+    seen = seen_at(ctx, rules.received_avp) if rules.received_avp else ""
     for asked in request.contacts:
         seconds = lifetime(asked, request, rules, flags)
         if seconds == 0:
@@ -99,6 +95,14 @@ def make_bindings(ctx: Context, request: Request, common: Contact, flags: SaveFl
         if seconds > longest:
             longest = seconds
     return longest
+
+
+def seen_at(ctx: Context, name: str) -> str:
+    """Where the script says in an AVP that the phone was seen; raises Refused."""
+    seen = avp_text(ctx, name)
+    if len(seen) > LONGEST_RECEIVED or not is_one_line(seen):
+        raise Refused(400, "Contact/received too long")
+    return seen
 
 
 def avp_text(ctx: Context, name: str) -> str:

@@ -22,6 +22,7 @@ PATH_RECEIVED: Final = 64
 FORCE: Final = 128
 ONLY_REQUEST: Final = 256
 PATH: Final = PATH_STRICT | PATH_LAZY | PATH_OFF
+UNUSUAL: Final = PATH | ONLY_REQUEST
 
 # LookupFlags.bits
 METHOD_FILTER: Final = 1
@@ -32,6 +33,8 @@ BRANCH: Final = 16
 TO_BRANCHES_ONLY: Final = 32
 
 UNSET: Final = -1
+MOST_CONTACTS: Final = 1000  # of an AoR, whatever the script allows: all of them are written with each of its REGISTERs
+NO_LIMIT: Final = 2**62
 
 
 class Refused(SipError):
@@ -45,9 +48,16 @@ class Refused(SipError):
 
 @final
 class SaveFlags:
-    """The flags of one save(). UNSET numbers mean: as the parameters say."""
+    """The flags of one save(). UNSET numbers mean: as the parameters say.
 
-    __slots__ = ("bits", "matching_mode", "matching_param", "max_contacts", "max_expires", "min_expires")
+    Of both together, once `settle` was called: rules: those parameters; shortest, longest: lifetimes, seconds; most:
+    contacts of an AoR; is_usual: nothing of what is asked for needs a closer look than `Saver.serve_usual` takes.
+    """
+
+    __slots__ = (
+        "bits", "is_usual", "longest", "matching_mode", "matching_param", "max_contacts", "max_expires", "min_expires",
+        "most", "rules", "shortest",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.bits: int = 0
@@ -56,6 +66,20 @@ class SaveFlags:
         self.max_expires: int = UNSET
         self.matching_mode: int = UNSET
         self.matching_param: str = ""
+        self.rules: Rules | None = None
+        self.shortest: int = 0
+        self.longest: int = NO_LIMIT
+        self.most: int = MOST_CONTACTS
+        self.is_usual: bool = False
+
+    def settle(self, rules: "Rules") -> None:
+        """Work out what holds with these parameters."""
+        self.rules = rules
+        self.longest = (rules.max_expires if self.max_expires == UNSET else self.max_expires) or NO_LIMIT
+        self.shortest = min(rules.min_expires if self.min_expires == UNSET else self.min_expires, self.longest)
+        most = rules.max_contacts if self.max_contacts == UNSET else self.max_contacts
+        self.most = min(most, MOST_CONTACTS) if most else MOST_CONTACTS
+        self.is_usual = not (rules.gruu or self.bits & UNUSUAL or self.matching_mode != UNSET)
 
 
 @final

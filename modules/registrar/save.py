@@ -6,13 +6,15 @@ Facts:
 - a refused request is answered with what is registered, where the AoR was known by then, and the reason in
   P-Registrar-Error;
 - the most contacts of an AoR are counted among the valid ones; `force-registration` makes room by taking the last of
-  the list, which is the newest of the lowest q.
+  the list, which is the newest of the lowest q;
+- the usual REGISTER has a short way, `serve_usual`: it knows nothing better than the careful one, and leaves to it
+  whatever is not plainly right.
 """
 
 from typing import Any, Final, final
 
 from pysips.core.context import Context
-from pysips.core.services import RELIABLE
+from pysips.core.services import RELIABLE, TablesFull
 from pysips.core.stats import Counter
 from pysips.errors import SipError
 from pysips.sip.grammar import PLAIN_URI
@@ -23,16 +25,16 @@ from pysips.sip.uri import parse_uri
 
 from ..usrloc.api import NONE, REPEATED, STALE, Contact, Domain, Location, Work
 from .aor import plain_aor
-from .asked import Asked, Request, read_request
-from .bindings import common_binding, make_bindings
+from .asked import Asked, Request, granted, header_expires, read_request, usual_contact
+from .bindings import common_binding, make_bindings, seen_at
 from .listing import Gruus, contact_header
 from .paths import supports
-from .rules import FORCE, NO_REPLY, ONLY_REQUEST, PATH_OFF, UNSET, Refused, Rules, SaveFlags
+from .rules import FORCE, NO_REPLY, ONLY_REQUEST, PATH_OFF, Refused, Rules, SaveFlags
 
+CAREFUL: Final = 0  # what the short way answers if the request is not for it
 OK: Final = 200
 LINGER: Final = 10  # seconds that a connection outlives the contacts that came over it
 SCHEMES: Final = ("sip", "sips", "tel", "urn")
-MOST_CONTACTS: Final = 1000  # of an AoR, whatever the script allows: all of them are written with each of its REGISTERs
 UNDERSTOOD: Final = ("path", "gruu")  # what a Require may ask of a registrar
 
 
@@ -68,18 +70,58 @@ class Saver:
 
     def serve(self, ctx: Context, domain: Domain, flags: SaveFlags, uri: str, tag: str) -> int:
         """Store what the request in `ctx` asks for and answer it: 1, -1 when the answer could not be sent, -2."""
+        if flags.rules is not self.rules:
+            flags.settle(self.rules)
+        if flags.is_usual:
+            done = self.serve_usual(ctx, domain, flags, uri, tag)
+            if done != CAREFUL:
+                return done
         return self.answer(ctx, flags, self.save(ctx, domain, flags, uri, tag))
+
+    def serve_usual(self, ctx: Context, domain: Domain, flags: SaveFlags, uri: str, tag: str) -> int:
+        """See `serve`; CAREFUL, with nothing done, unless one contact comes or comes again and nothing is wrong."""
+        rules = self.rules
+        location = self.location
+        now = location.now()
+        try:
+            asked = usual_contact(ctx.message)
+            if asked is None:
+                return CAREFUL
+            to, contact_uri, own = asked
+            seconds = granted(own, header_expires(ctx.message), rules, flags)
+            if seconds == 0 or len(contact_uri) > rules.max_contact_len:
+                return CAREFUL
+            aor = plain_aor(uri or to, rules)
+            contact = common_binding(ctx, flags, rules, location, tag, now)
+            if rules.received_avp:
+                contact.received = seen_at(ctx, rules.received_avp)
+        except Refused:
+            return CAREFUL
+        contact.uri = contact_uri
+        contact.expires = now + seconds
+        contact.q = rules.default_q
+        try:
+            contacts = location.register(domain, aor, contact, flags.most)
+        except TablesFull as full:
+            return self.answer(ctx, flags, self.refused(full, domain, aor, now, None))
+        if contacts is None:
+            return CAREFUL
+        self.accepted.inc()
+        return self.reply(ctx, flags, OK, "OK", contact_header(contacts, now, rules, None), seconds)
 
     def answer(self, ctx: Context, flags: SaveFlags, saved: Saved) -> int:
         """Answer a request once it is stored; see `serve`."""
-        source = ctx.source
-        if self.rules.tcp_flag & ctx.flags and saved.longest and source.proto in RELIABLE:
-            ctx.services.network.keep(source.connection, saved.longest + LINGER)
+        return self.reply(ctx, flags, saved.status, saved.reason, self.lines(saved), saved.longest)
+
+    def reply(self, ctx: Context, flags: SaveFlags, status: int, reason: str, lines: str, longest: int) -> int:
+        """The same with all that `Saved` says."""
+        if self.rules.tcp_flag & ctx.flags and longest and ctx.source.proto in RELIABLE:
+            ctx.services.network.keep(ctx.source.connection, longest + LINGER)
         if not flags.bits & NO_REPLY:
-            sent: int = self.signaling.reply(ctx, saved.status, saved.reason, self.lines(saved))
-            if sent < 0 and saved.status == OK:
+            sent: int = self.signaling.reply(ctx, status, reason, lines)
+            if sent < 0 and status == OK:
                 return -1
-        return 1 if saved.status == OK else -2
+        return 1 if status == OK else -2
 
     def lines(self, saved: Saved) -> str:
         """The header lines of a reply: what is registered, and what was wrong."""
@@ -99,6 +141,8 @@ class Saver:
         """
         message = ctx.message
         rules = self.rules
+        if flags.rules is not rules:
+            flags.settle(rules)
         try:
             check_headers(message)
             request = read_request(message, rules) if forced is None else forced
@@ -119,8 +163,7 @@ class Saver:
             else:
                 contacts = self.stored(domain, aor)
         except SipError as problem:
-            self.rejected.inc()
-            return self.refusal(problem, contact_header(self.stored(domain, aor), now, rules, gruus))
+            return self.refused(problem, domain, aor, now, gruus)
         if flags.bits & ONLY_REQUEST and request.contacts:
             contacts = only_asked(contacts, request)
         saved = Saved(OK, "OK", "", contact_header(contacts, now, rules, gruus))
@@ -135,8 +178,10 @@ class Saver:
         record = self.location.read(domain, aor)
         return [] if record is None else record.contacts
 
-    def refusal(self, problem: SipError, contacts: str) -> Saved:
-        """What to answer when nothing was changed. contacts: the header line of what is registered."""
+    def refused(self, problem: SipError, domain: Domain, aor: str, now: int, gruus: Gruus | None) -> Saved:
+        """What to answer when nothing was changed: the problem, and what is registered."""
+        self.rejected.inc()
+        contacts = contact_header(self.stored(domain, aor), now, self.rules, gruus)
         if isinstance(problem, Refused):
             return Saved(problem.status, problem.reason, problem.info, contacts + problem.headers)
         return Saved(problem.status, problem.reason, "usrloc_contact_insert failed", contacts)
@@ -177,10 +222,8 @@ class Saver:
         if contact is None:
             work.delete(place)
             return
-        most = self.rules.max_contacts if flags.max_contacts == UNSET else flags.max_contacts
-        most = min(most, MOST_CONTACTS) if most else MOST_CONTACTS
-        if len(work.contacts) + int(place == NONE) > most:
-            place = self.make_room(work, place, most, flags)
+        if len(work.contacts) + int(place == NONE) > flags.most:
+            place = self.make_room(work, place, flags.most, flags)
         if place == NONE:
             check_uri(contact.uri)
             work.insert(contact)

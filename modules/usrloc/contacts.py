@@ -5,6 +5,7 @@ Facts:
   half-way changes nothing, so a REGISTER with several contacts takes effect as a whole or not at all (RFC 3261
   section 10.3);
 - nothing may wait between `open` and `commit`: all writers of all processes wait meanwhile;
+- the usual REGISTER, of one contact that comes for the first time or comes again, has a short way, `Location.register`;
 - how many AoRs and contacts a table has stands beside them and changes in the same transaction, so it stays true
   whatever process dies; a refresh does not touch it;
 - contacts of an AoR stand by falling q, equal ones as they came; with `desc_time_order` the newest first;
@@ -23,6 +24,7 @@ from pysips.core.services import Services, Socket, Transaction
 from .contact_ids import aor_hash
 from .lines import LOCAL, log_change
 from .matching import NONE, find_contact
+from .records import DELETED as GONE
 from .records import Contact, Record, decode, encode
 
 RECORDS: Final = b"L"  # the kinds of records in the shared table
@@ -106,6 +108,58 @@ class Location:
         """Begin to change an AoR. End it with `commit` or `abort`, soon. now: Unix seconds, 0 if not known."""
         return Work(self, domain, aor, now or self.now())
 
+    def register(self, domain: Domain, aor: str, contact: Contact, most: int) -> list[Contact] | None:
+        """Take in the one contact of a REGISTER where that is simple; answers all contacts of the AoR then.
+
+        Simple is the first contact of an AoR, and one that a later request sends again with the same URI. None: it is
+        not, nothing has changed, and `open` takes the closer look. most: contacts that the AoR may have, 1 and up.
+        Raises TablesFull; nothing has changed then.
+        """
+        key = domain.prefix + aor.encode("utf-8", "surrogateescape")
+        transaction = self.services.tables.begin()
+        try:
+            data = transaction.get(RECORDS, key)
+            record = Record(0, -1, 0, []) if data is None else decode(data)
+            contacts = record.contacts
+            what = UPDATED
+            if not contacts:
+                what = INSERTED
+                identify(record, aor, contact)
+                contacts.append(contact)
+                count(transaction, domain, 1, 1)
+            elif len(contacts) > most or not self.renews(contacts, contact):
+                transaction.abort()
+                return None
+            transaction.put(RECORDS, key, encode(record))
+            if self.log is not None:
+                self.written = log_change(self.log, transaction, key, what == UPDATED, [(what, contact)], LOCAL)
+            transaction.commit()
+        except BaseException:
+            transaction.abort()
+            raise
+        for follower in self.followers:
+            if what == INSERTED:
+                follower.aor_inserted(domain, aor)
+            follower.contact_changed(domain, aor, what, contact)
+        return contacts
+
+    def renews(self, contacts: list[Contact], contact: Contact) -> bool:
+        """Put `contact` where it is already, if it certainly is the same one, later, and stays in its place."""
+        uri = contact.uri
+        for place, old in enumerate(contacts):
+            if old.uri == uri:
+                if old.callid == contact.callid:
+                    if contact.cseq <= old.cseq:
+                        return False
+                elif self.matching_mode:
+                    return False
+                if contact.q != old.q or self.desc_time_order or old.expires == GONE:
+                    return False
+                take_over(contact, old)
+                contacts[place] = contact
+                return True
+        return False
+
     def counts(self, domain: Domain) -> tuple[int, int]:
         """How many AoRs and how many contacts the table holds."""
         return unpacked(self.services.tables.get(COUNTS, domain.prefix))
@@ -182,20 +236,14 @@ class Work:
 
     def insert(self, contact: Contact) -> None:
         """Add a contact; it gets its id here."""
-        record = self.record
-        if record.base < 0:
-            record.base = base_of(self.aor)
-        contact.id = record.base | record.next_id
-        record.next_id = (record.next_id + 1) & 0x3FFF
+        identify(self.record, self.aor, contact)
         self.place(contact)
         self.changes.append((INSERTED, contact))
 
     def replace(self, place: int, contact: Contact) -> None:
         """Put `contact` where the one at `place` is; it takes over its id, its store and its measured latency."""
         old = self.contacts[place]
-        contact.id = old.id
-        contact.more = old.more
-        contact.latency = old.latency
+        take_over(contact, old)
         if self.location.desc_time_order or contact.q != old.q:
             del self.contacts[place]
             self.place(contact)
@@ -263,6 +311,21 @@ class Work:
 def key_of(domain: Domain, aor: str) -> bytes:
     """The key of an AoR in the shared table."""
     return domain.prefix + aor.encode("utf-8", "surrogateescape")
+
+
+def identify(record: Record, aor: str, contact: Contact) -> None:
+    """Give a new contact of an AoR its id."""
+    if record.base < 0:
+        record.base = base_of(aor)
+    contact.id = record.base | record.next_id
+    record.next_id = (record.next_id + 1) & 0x3FFF
+
+
+def take_over(contact: Contact, old: Contact) -> None:
+    """What a contact that comes again keeps: its id, its store and its measured latency."""
+    contact.id = old.id
+    contact.more = old.more
+    contact.latency = old.latency
 
 
 def aor_of_key(domain: Domain, key: bytes) -> str:

@@ -5,7 +5,7 @@ from typing import final
 from pysips.core.events import Event
 from pysips.core.exports import Value
 
-from .contacts import INSERTED, UPDATED, Domain, Follower
+from .contacts import DELETED, INSERTED, Domain, Follower
 from .records import Contact
 
 AOR_PARAMETERS = ("domain", "aor")
@@ -39,11 +39,11 @@ class Raiser(Follower):
             self.aor_delete(domain.name, aor)
 
     def contact_changed(self, domain: Domain, aor: str, what: int, contact: Contact) -> None:
-        event = self.contact_delete
-        if what == UPDATED:
-            event = self.contact_update
-        elif what == INSERTED:
+        event = self.contact_update
+        if what == INSERTED:
             event = self.contact_insert
+        elif what == DELETED:
+            event = self.contact_delete
         if event.wanted():
             event(*values_of(domain, aor, contact))
 

@@ -17,17 +17,20 @@ Listener = Callable[[str, Values], None]
 
 
 class Carrier:
-    """Brings events, and wishes to hear of them, to slot 0; `runtime` fills it in. This one is for a single process."""
+    """Brings events, and wishes to hear of them, to slot 0; `runtime` fills it in. This one is for a single process.
+
+    routed: the events that have an event_route; wished: one cell, 1 once anybody outside wanted to hear of events.
+    """
 
     def __init__(self) -> None:
-        self.routed: set[str] = set()  # events that have an event_route
+        self.routed: set[str] = set()
+        self.wished: memoryview[int] = memoryview(bytearray(1))
         self.deliver: Listener = _nobody
         self.subscribe: Callable[[str, str, int], None] = _unheard
-        self.subscribed = False
 
     def wants(self, name: str) -> bool:
         """Whether an event has a route, or there may be subscribers."""
-        return name in self.routed or self.subscribed
+        return name in self.routed or self.wished[0] != 0
 
     def carry(self, name: str, values: Values) -> None:
         """An event was raised."""
@@ -35,7 +38,7 @@ class Carrier:
 
     def carry_wish(self, name: str, socket: str, seconds: int) -> None:
         """Somebody wants to hear of an event; see subscriptions.py."""
-        self.subscribed = True
+        self.wished[0] = 1
         self.subscribe(name, socket, seconds)
 
 
@@ -49,14 +52,18 @@ def _unheard(name: str, socket: str, seconds: int) -> None:
 
 @final
 class Event:
-    """One event; call it with a value for each of its parameters, in order."""
+    """One event; call it with a value for each of its parameters, in order.
 
-    __slots__ = ("events", "listeners", "name", "parameters")
+    is_heard: somebody in this process hears of it, or it has an event_route, whoever subscribes.
+    """
+
+    __slots__ = ("events", "is_heard", "listeners", "name", "parameters")
 
     def __init__(self, name: str, parameters: tuple[str, ...], events: "Events") -> None:
         self.name: str = name
         self.parameters: tuple[str, ...] = parameters
         self.events: Events = events
+        self.is_heard: bool = False
         self.listeners: list[Listener] = []
 
     def __call__(self, *values: Value) -> None:
@@ -64,7 +71,7 @@ class Event:
 
     def wanted(self) -> bool:
         """Whether anybody would hear of it."""
-        return len(self.listeners) > 0 or self.events.carrier.wants(self.name)
+        return self.is_heard or self.events.carrier.wished[0] != 0
 
     def tell(self, values: Values) -> None:
         """Raise it with values named by the caller (`raise_event` in a script)."""
@@ -90,4 +97,11 @@ class Events:
         return found
 
     def listen(self, name: str, listener: Listener) -> None:
-        self.define(name).listeners.append(listener)
+        event = self.define(name)
+        event.listeners.append(listener)
+        event.is_heard = True
+
+    def route(self, name: str) -> None:
+        """The script has an event_route for it."""
+        self.carrier.routed.add(name)
+        self.define(name).is_heard = True

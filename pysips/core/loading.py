@@ -39,8 +39,7 @@ def load_source(text: source.Source, options: Options) -> Program:
     program.routes = program.compiled.routes
     program.has_error_route = ("error_route", "") in program.routes
     for name in program.compiled.events:
-        program.events.define(name)
-        program.events.carrier.routed.add(name)
+        program.events.route(name)
     if settings.globals["disable_stateless_fwd"] is None:
         program.forwards_stateless = program.compiled.calls("forward")
     for sentence in program.registry.configure(program):

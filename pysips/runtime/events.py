@@ -26,13 +26,10 @@ class ToFirst(Carrier):
         self.deliver = program.deliver
         self.subscribe = self.subscribe_here
         self.program = program
-        self.shared = board.settings()
+        self.wished = board.settings()[SUBSCRIBED : SUBSCRIBED + 1]
         self.line = line
         self.loop = loop
         line.events = self.came
-
-    def wants(self, name: str) -> bool:
-        return name in self.routed or self.shared[SUBSCRIBED] != 0
 
     def carry(self, name: str, values: Values) -> None:
         if self.line.seat == FIRST:
@@ -41,7 +38,7 @@ class ToFirst(Carrier):
             self.line.event(FIRST, json.dumps({"event": name, "values": values}))
 
     def carry_wish(self, name: str, socket: str, seconds: int) -> None:
-        self.shared[SUBSCRIBED] = 1
+        self.wished[0] = 1
         if self.line.seat == FIRST:
             self.subscribe_here(name, socket, seconds)
         else:
