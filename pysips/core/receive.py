@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from pysips.errors import SipError
 from pysips.sip.headers import PROXY_REQUIRE
-from pysips.sip.message import Message, read
+from pysips.sip.message import Message
+from pysips.sip.shapes import read
 from pysips.sip.validate import check
 
 from . import waiting

@@ -49,11 +49,13 @@ PLAIN_URI: Final = re.compile(
     r"(?::(?:[1-5][0-9]{4}|[1-9][0-9]{0,3}))?+(?:;[-.!*_+`'~A-Za-z0-9]++(?:=[-.!*_+`'~A-Za-z0-9]++)?+)*+"
 )
 
-# name-addr = [ display-name ] LAQUOT addr-spec RAQUOT, without quoted pairs
-PLAIN_NAME_ADDR: Final = re.compile(
+# [ display-name ] of a name-addr, without quoted pairs
+PLAIN_DISPLAY: Final = re.compile(
     r"[ \t]*+(?:\"[\x20\x21\x23-\x5b\x5d-\x7e]*+\"[ \t]*+|[-.!*_+`'~A-Za-z0-9][-.!*_+`'~A-Za-z0-9 ]*+)?+"
-    "<" + PLAIN_URI.pattern + ">"
 )
+
+# name-addr = [ display-name ] LAQUOT addr-spec RAQUOT
+PLAIN_NAME_ADDR: Final = re.compile(PLAIN_DISPLAY.pattern + "<" + PLAIN_URI.pattern + ">")
 
 # contact-param = name-addr [ ";q=" qvalue ] [ ";expires=" delta-seconds ]
 PLAIN_CONTACT: Final = re.compile(

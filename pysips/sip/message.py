@@ -12,6 +12,7 @@ Octets behind the length that Content-Length names are no part of a message that
 section 18.3): they are cut off when it is read.
 """
 
+import re
 from typing import Final, final
 
 from pysips.errors import SipError
@@ -44,20 +45,31 @@ class Message:
     uri_a, uri_b  where the Request-URI stands; both 0 if the first line is no request line
     via      what the topmost Via says but for its branch, if that is known from messages before; else None
     known_…  what was read of the head once; None as long as nobody asked (of Content-Length: -1)
+    match    the head as the expression of its shape has read it (`shapes.py`); None for all others
     """
 
     __slots__ = (
         "body_at", "kinds", "known_branch", "known_call_id", "known_cseq", "known_from_tag", "known_length",
-        "known_to_tag", "method", "odd", "starts", "status", "text", "uri_a", "uri_b", "via",
+        "known_to_tag", "match", "method", "odd", "starts", "status", "text", "uri_a", "uri_b", "via",
     )  # fmt: skip
 
-    def __init__(self, text: str, kinds: str, starts: list[int], body_at: int, odd: int) -> None:
+    def __init__(
+        self,
+        text: str,
+        kinds: str,
+        starts: list[int],
+        body_at: int,
+        odd: int,
+        match: re.Match[str] | None = None,
+        method: str = "",
+        status: int = 0,
+    ) -> None:
         self.text = text
         self.kinds = kinds
         self.starts = starts
         self.body_at = body_at
         self.odd = odd
-        self.status = 0
+        self.status = status
         self.via: ViaFacts | None = None
         self.known_branch: str | None = None
         self.known_call_id: str | None = None
@@ -65,6 +77,11 @@ class Message:
         self.known_from_tag: str | None = None
         self.known_length: int = -1
         self.known_to_tag: str | None = None
+        self.match: re.Match[str] | None = match
+        if match is not None:
+            self.method = method
+            self.uri_a, self.uri_b = match.span("uri")
+            return
         b = starts[1] - 2
         if not odd and text.startswith(" SIP/2.0", b - 8):
             a = text.find(" ")
@@ -240,13 +257,18 @@ class Message:
         """The Call-ID; "" if there is none."""
         known = self.known_call_id
         if known is None:
-            known = self.known_call_id = self.value(CALL_ID)
+            match = self.match
+            known = self.known_call_id = self.value(CALL_ID) if match is None else match["call_id"]
         return known
 
     def cseq(self) -> tuple[int, str]:
         """Number and method of CSeq. Raises SipError(400) if there is none or it cannot be read (section 20.16)."""
         known = self.known_cseq
         if known is not None:
+            return known
+        match = self.match
+        if match is not None:
+            known = self.known_cseq = (int(match["cseq"]), self.method)
             return known
         text = self.value(CSEQ)
         if "\t" in text:
@@ -266,6 +288,8 @@ class Message:
         k = self.kinds.find(CONTENT_LENGTH, 1)
         if k < 0:
             return -1
+        if self.match is not None:
+            return len(self.text) - self.body_at
         value = number(self.value_at(k), MOST_LENGTH)
         if value is None:
             raise SipError(400, "Bad Content-Length")
@@ -302,14 +326,16 @@ class Message:
         """The tag of From; "" without one."""
         known = self.known_from_tag
         if known is None:
-            known = self.known_from_tag = self.param(FROM, "tag")
+            match = self.match
+            known = self.known_from_tag = self.param(FROM, "tag") if match is None else match["from_tag"] or ""
         return known
 
     def to_tag(self) -> str:
         """The tag of To; "" without one."""
         known = self.known_to_tag
         if known is None:
-            known = self.known_to_tag = self.param(TO, "tag")
+            match = self.match
+            known = self.known_to_tag = self.param(TO, "tag") if match is None else match["to_tag"] or ""
         return known
 
     def address(self, kind: str) -> Address:
@@ -322,7 +348,8 @@ class Message:
         """The branch of the topmost Via; "" if there is none."""
         known = self.known_branch
         if known is None:
-            known = self.known_branch = self.read_branch()
+            match = self.match
+            known = self.known_branch = self.read_branch() if match is None else match["branch"]
         return known
 
     def read_branch(self) -> str:

@@ -46,6 +46,7 @@ from .proven import (
     remember,
     whole_line,
 )
+from .shapes import learn
 from .text import number, quoted_end
 from .uri import parse_uri
 from .valid_values import check_contacts, check_tagged, check_vias, is_known_contact, is_known_via, known_tag
@@ -69,6 +70,8 @@ SINGLE: Final = (
 
 def check(message: Message) -> None:
     """Raises SipError, with the status to answer and the reason, for a message that RFC 3261 forbids."""
+    if message.match is not None:
+        return
     if message.odd:
         check_oddities(message)
     places = proven_kinds.get(message.kinds)
@@ -113,6 +116,7 @@ def check(message: Message) -> None:
     message.known_to_tag = tag
     if contact >= 0 and (not contact or not is_known_contact(text, starts[contact], starts[contact + 1])):
         check_contacts(message, message.kinds.find(CONTACT, 1))
+    learn(message)
 
 
 def check_all(message: Message) -> None:
