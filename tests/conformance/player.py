@@ -17,6 +17,7 @@ from .server import Server
 MI_DATAGRAM_PORT = 21070
 SETTLE = 0.2  # seconds for what the server may still say
 EXPECT = 2.0  # seconds that `expect` waits
+LATE = 5.0  # seconds for what must still come
 
 
 class PlayError(Exception):
@@ -59,7 +60,8 @@ class Player:
 
     # -- steps
 
-    def run(self) -> None:
+    def run(self, awaited: dict[str, int]) -> None:
+        """Play it all. awaited: how many messages each endpoint should have heard in the end."""
         for number, line, extra in self.case.play:
             words = line.split(" ")
             step = getattr(self, "do_" + words[0].replace("-", "_"), None)
@@ -72,6 +74,8 @@ class Player:
                 step(fill(line, self.values).split(" ")[1:], [fill(x, self.values) for x in extra], number)
             except PlayError as problem:
                 self.missing.append(f"line {number}: {problem}")
+        ends = [(end, awaited.get(name, 0)) for name, end in self.endpoints.items()]
+        self.pump(LATE, lambda: all(len(end.heard) >= count for end, count in ends))
         self.pump(SETTLE * self.slow)
 
     def put(self, end: Endpoint, data: bytes, port: int | None = None) -> None:

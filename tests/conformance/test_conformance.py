@@ -32,8 +32,8 @@ def test_every_case_has_its_golden() -> None:
 @pytest.mark.scenario
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_case(case: Case) -> None:
-    got, output = play_case(case, HOW)
     golden = json.loads((SUITE / "golden" / f"{case.name}.json").read_text("utf-8"))
+    got, output = play_case(case, HOW, None if case.name in LISTED else golden)
     differs = difference(golden, got, loose=False)
     if case.name in LISTED:
         assert differs, f"{case.name} passes: take it off docs/differences.md"

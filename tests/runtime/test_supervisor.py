@@ -135,7 +135,7 @@ def test_when_the_supervisor_dies_so_do_the_others(server: Start) -> None:
     children = one.children()
     one.process.kill()
     one.process.wait(5)
-    one.until(lambda: not any(alive(pid) for pid in children), 2.0)
+    one.until(lambda: not any(alive(pid) for pid in children))
     one.start(wait=False)
     one.until(lambda: one.said().count("processes: supervisor") == 2)
     assert one.ask()
