@@ -41,18 +41,19 @@ class Auth(Module):
     rpid_suffix: str = param(";party=calling;id-type=subscriber;screen=yes", help="What stands behind it.")
     signaling: Any = needs("signaling")
 
-    @property
-    def api(self) -> AuthApi:
-        return AuthApi(self.asking)
-
     def __init__(self) -> None:
+        self.shared = AuthApi()
         self.username: Var | None = None
         self.password: Var | None = None
+
+    @property
+    def api(self) -> AuthApi:
+        return self.shared
 
     def configure(self) -> None:
         secret = (self.secret or "").encode() or secrets.token_bytes(32)
         self.nonces = Nonces(self.services, secret, self.nonce_expire, self.disable_nonce_check == 0)
-        self.asking = Asking(self.nonces, self.signaling, self.realm_prefix)
+        self.asking = self.shared.asking = Asking(self.nonces, self.signaling, self.realm_prefix)
         self.username = self.variable("username_spec")
         self.password = self.variable("password_spec")
         name = avp_name(self.rpid_avp) if self.rpid_avp and self.rpid_avp != "NULL" else ""
