@@ -35,6 +35,7 @@ from pysips.core.exports import (
 from pysips.core.forward import Hop
 from pysips.core.hooks import Taker
 from pysips.core.log import log
+from pysips.core.program import Program
 from pysips.core.services import Promise
 from pysips.errors import ModuleError, SipError
 from pysips.sip.rewrite import header_lines, is_one_line
@@ -118,9 +119,7 @@ class Tm(Module, Taker, TmApi):
         self.orphans = Orphans(self.program.tag_prefix)
         self.requests = Requests(self.replies)
         self.uac = local.Local(self.replies, self.program)
-        for name in (self.local_request_route, self.local_reply_route):
-            if name and ("route", name) not in self.program.routes:
-                raise ModuleError(f"there is no route[{name}] to look at local messages")
+        self.approve(self.program)
         self.replies.serving.peek_route = self.local_reply_route
         self.uac.peek_route = self.local_request_route
         self.program.hooks.takers.append(self)
@@ -128,6 +127,11 @@ class Tm(Module, Taker, TmApi):
         if not self.enable_stats:
             for key in [key for key in self.program.statistics.known if key[0] == "tm"]:
                 del self.program.statistics.known[key]
+
+    def approve(self, edition: Program) -> None:
+        for name in (self.local_request_route, self.local_reply_route):
+            if name and ("route", name) not in edition.routes:
+                raise ModuleError(f"there is no route[{name}] to look at local messages")
 
     def settings(self) -> Settings:
         """The parameters as the work needs them."""
@@ -470,6 +474,10 @@ class Tm(Module, Taker, TmApi):
 
     def take_reply(self, ctx: Context) -> bool:
         return self.replies.take(ctx) or self.orphans.take(ctx)
+
+    def program_of(self, ctx: Context) -> Program | None:
+        client = self.table.of_reply(ctx.message)
+        return None if client is None or client.transaction is None else client.transaction.ctx.program
 
     def unreachable(self, proto: str, host: str, port: int) -> None:
         self.replies.nobody_at(proto, host, port)

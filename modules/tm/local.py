@@ -13,7 +13,7 @@ from pysips.core.branches import Branch
 from pysips.core.context import LOCAL, REQUEST, Context
 from pysips.core.exports import Value
 from pysips.core.forward import hop_of, socket_for
-from pysips.core.services import FAILED, RELIABLE, Peer, Promise, Socket, Target
+from pysips.core.services import FAILED, Peer, Promise, Socket, Target
 from pysips.errors import SipError
 from pysips.sip import build
 from pysips.sip.headers import is_token
@@ -24,7 +24,7 @@ from pysips.sip.via import bare
 
 from .api import Answer
 from .driving import drive
-from .forking import NO_DNS_FAILOVER, SendWatch, start
+from .forking import NO_DNS_FAILOVER, send_first
 from .replies import Replies
 from .requests import Requests
 from .serving import looked
@@ -120,8 +120,8 @@ class Sending:
     """One request of ours on its way out: resolved, through local_route, sent."""
 
     __slots__ = (
-        "avps", "client", "facts", "local", "next_hop", "observer", "promise", "socket", "targets", "transaction",
-        "waits",
+        "avps", "client", "facts", "local", "next_hop", "observer", "promise", "socket", "target", "targets",
+        "transaction", "waits",
     )  # fmt: skip
 
     def __init__(
@@ -136,6 +136,7 @@ class Sending:
         self.observer: Observer | None = observer
         self.avps: dict[str, list[Value]] | None = avps
         self.targets: list[Target] = []
+        self.target: int = 0  # the number of the one that it is written for
         self.client: Client | None = None
         self.transaction: Transaction | None = None
         self.waits: Promise | None = None
@@ -169,7 +170,7 @@ class Sending:
     def write(self, targets: list[Target]) -> None:
         """Write it for its first target, and let local_route see it."""
         local = self.local
-        program = local.program
+        program = local.program.latest.program
         self.targets = targets
         found = self.reachable(targets, self.socket)
         if found is None:
@@ -207,9 +208,10 @@ class Sending:
 
     def reachable(self, targets: list[Target], forced: Socket | None) -> tuple[Target, Socket] | None:
         """The first target that a socket of ours can reach."""
-        for target in targets:
+        for place, target in enumerate(targets):
             socket = socket_for(self.local.program.services, target, forced, None)
             if socket is not None:
+                self.target = place
                 return target, socket
         return None
 
@@ -271,26 +273,31 @@ class Sending:
         client.data = edits.write(message.text)
         client.branch = Branch(ctx.request_uri(), ctx.dst, ctx.path, ctx.q, ctx.bflags, ctx.send_socket)
         if self.local.peek_route:
-            self.peek(client.data, client.peer)
+            self.peek(transaction.ctx.program, client.data, client.peer)
         ctx.edits.remove(*message.without_top_via())  # branches of a failure_route get a Via of their own
         ctx.dst = ""
         transaction.flags = ctx.flags
         transaction.forwarded = True
         transaction.clients.append(client)
         table.clients[client.id] = client
-        reliable = client.peer.proto in RELIABLE
-        watcher = SendWatch(client) if reliable else None
-        if table.services.network.send(client.data, client.peer, watcher) == FAILED:
+        if transaction.method == "ACK":
+            self.send_ack(client.data, client.peer)
+            return
+        if len(self.targets) > 1:
+            client.targets, client.target, client.edits = self.targets, self.target, ctx.edits
+        if not send_first(client, ctx, ctx.edits):
             self.fail(NOT_SENT)
-        elif transaction.method == "ACK":
-            table.remove(transaction)
-            self.promise.complete(Answer(200, None))
-        else:
-            start(client, transaction, reliable)
 
-    def peek(self, data: bytes, peer: Peer) -> None:
+    def send_ack(self, data: bytes, peer: Peer) -> None:
+        """Nobody answers an ACK."""
+        local = self.local
+        if self.transaction is not None:
+            local.table.remove(self.transaction)
+        sent = local.table.services.network.send(data, peer)
+        self.promise.complete(Answer(200 if sent != FAILED else NOT_SENT, None))
+
+    def peek(self, program: "Program", data: bytes, peer: Peer) -> None:
         """Let `local_request_route` look at what goes out; what it changes is lost."""
-        program = self.local.program
         route = program.routes.get(("route", self.local.peek_route))
         if route is not None:
             program.start(Context(program.services, program, read(data), peer, REQUEST), route, looked)

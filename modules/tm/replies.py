@@ -103,7 +103,7 @@ class Replies(Machine):
 
     def run(self, transaction: Transaction, ctx: Context, name: str, of_branch: bool) -> None:
         """Run an onreply_route; what follows comes now or when it has waited."""
-        route = self.program.routes.get(("onreply_route", name))
+        route = transaction.ctx.program.routes.get(("onreply_route", name))
         if route is None:
             self.after_route(ctx, of_branch)
             return
@@ -265,8 +265,10 @@ class Replies(Machine):
             picked = transaction.clients[index] if index >= 0 else client
             cancel_branches(transaction, "", picked)  # minor branches
         transaction.picked = picked.index
-        if is_elsewhere(picked) and failover(picked):
-            return
+        if is_elsewhere(picked):
+            self.remember(picked)
+            if failover(picked):
+                return
         if transaction.observers is not None:
             for observer in transaction.observers:
                 observer.failing(transaction, picked.status)
@@ -279,7 +281,7 @@ class Replies(Machine):
 
     def run_failure(self, transaction: Transaction, picked: Client) -> None:
         """Run the armed failure_route, once; what follows comes now or when it has waited."""
-        route = self.program.routes.get(("failure_route", transaction.on_failure))
+        route = transaction.ctx.program.routes.get(("failure_route", transaction.on_failure))
         transaction.on_failure = ""
         transaction.before = len(transaction.clients)
         ctx = failure_context(transaction, picked)
@@ -386,6 +388,7 @@ class Replies(Machine):
         if transaction is None or client.status > 0 or client.replied:
             return
         client.due = 0
+        self.remember(client)
         if retarget(client, transaction):
             return
         client.targets = None
@@ -394,6 +397,12 @@ class Replies(Machine):
             transaction.queue.append((client, None))
         else:
             self.negative(transaction, client, None)
+
+    def remember(self, client: Client) -> None:
+        """Nobody shall be sent there for a while, if the script wants that (`disable_dns_blacklist=no`)."""
+        peer = client.peer
+        if peer is not None and client.transaction is not None and not client.transaction.no_failover:
+            self.table.services.blacklists.remember(peer.proto, peer.host, peer.port)
 
     def nobody_at(self, proto: str, host: str, port: int) -> None:
         """The network says that nobody listens there: the branches that wait for a first word from there fail."""

@@ -55,6 +55,7 @@ def failure_context(transaction: Transaction, client: Client) -> Context:
 def enter_reply(transaction: Transaction, client: Client, ctx: Context) -> None:
     """Make the context of a reply that of its transaction's onreply_route."""
     ctx.kind = REPLY
+    ctx.program = transaction.ctx.program
     ctx.transaction = transaction
     ctx.request = transaction.ctx
     ctx.branch_index = client.index

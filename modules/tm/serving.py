@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from pysips.core.answer import reply_text
 from pysips.core.context import REPLY, Context
-from pysips.core.services import FAILED, RELIABLE, Peer
+from pysips.core.services import EXISTING, FAILED, RELIABLE, Peer
 from pysips.sip.message import Message, read
 from pysips.sip.transaction import COMPLETED, HEARD_ACK, HEARD_AGAIN, PROCEEDING, TERMINATED, sent
 
@@ -80,6 +80,8 @@ class Serving:
             transaction.status = status
             transaction.last = data
             transaction.step(sent(status))
+        if self.table.services.no_new_reply:
+            peer = self.on_open_connection(transaction, peer)
         self.stats.relayed_replies.inc()  # before it is sent: who hears it may ask for the count at once
         self.table.services.network.send(data, peer)
         if observers is not None and not is_repeated(transaction, message):
@@ -105,8 +107,11 @@ class Serving:
         transaction.step(sent(code))
         self.stats.local_replies.inc()
         self.stats.completed(code)
+        if self.table.services.no_new_reply:
+            transaction.flags |= ctx.flags
+            peer = self.on_open_connection(transaction, peer)
         if self.peek_route:
-            self.peek(data, peer)
+            self.peek(transaction.ctx.program, data, peer)
         went = self.table.services.network.send(data, peer)
         if code >= 200:
             cancel_branches(transaction, "", None)
@@ -116,12 +121,19 @@ class Serving:
                 observer.answered(transaction, code, None)
         return 1 if went != FAILED else -1
 
-    def peek(self, data: bytes, peer: Peer) -> None:
+    def on_open_connection(self, transaction: Transaction, peer: Peer) -> Peer:
+        """Where replies go if the request has the flag that forbids to open a connection for them."""
+        if peer.connection >= 0 and transaction.flags & self.table.services.no_new_reply:
+            peer = Peer(peer.proto, peer.host, peer.port, peer.socket, -peer.connection or EXISTING)
+            transaction.peer = peer
+        return peer
+
+    def peek(self, program: "Program", data: bytes, peer: Peer) -> None:
         """Let `local_reply_route` look at a reply made here; what it changes is lost."""
-        route = self.program.routes.get(("route", self.peek_route))
+        route = program.routes.get(("route", self.peek_route))
         if route is not None:
-            ctx = Context(self.table.services, self.program, read(data), peer, REPLY)
-            self.program.start(ctx, route, looked)
+            ctx = Context(self.table.services, program, read(data), peer, REPLY)
+            program.start(ctx, route, looked)
 
     def trying(self, transaction: Transaction, ctx: Context) -> None:
         """100 for a fresh INVITE (section 17.2.1)."""

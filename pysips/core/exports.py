@@ -272,6 +272,12 @@ class Module:
     def configure(self) -> None:
         """Before the fork: all modules and parameters are there."""
 
+    def approve(self, edition: "Program") -> None:
+        """Look at other routes that are about to take the place of the program's own; raise ModuleError to forbid it.
+
+        Until a moment later the process goes on with the old ones: change nothing.
+        """
+
     async def start(self) -> None:
         """In each process, after the fork."""
 

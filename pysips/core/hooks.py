@@ -6,6 +6,7 @@ from mypy_extensions import mypyc_attr
 
 if TYPE_CHECKING:
     from .context import Context
+    from .program import Program
     from .services import Peer
 
 
@@ -16,6 +17,10 @@ class Taker:
     def take_reply(self, ctx: "Context") -> bool:
         """A reply came and the global onreply_route has run: True if it was ours."""
         return False
+
+    def program_of(self, ctx: "Context") -> "Program | None":
+        """The edition of the program that a reply's transaction began with; None if it is not ours."""
+        return None
 
     def unreachable(self, proto: str, host: str, port: int) -> None:
         """The network says that nobody listens there (ICMP, connection lost)."""

@@ -10,12 +10,14 @@ from pysips.errors import BadName, Complaint, ConfigError, ModuleError, Place
 from pysips.script import check, compile, config, parse, source
 from pysips.script.sockets import BadValue, Bond, SocketWish, parse_listener
 
+from . import changed
 from .addresses import addresses_of, names_of
+from .blacklists import ScriptBlacklists
 from .functions import Core
 from .log import harmless, log
 from .options import Options
 from .program import Program
-from .services import DEFAULT_PORTS, Socket, bond_of
+from .services import DEFAULT_PORTS, Services, Socket, bond_of
 
 FOR_NODES: Final = ("bin", "bins")  # sockets that carry no SIP
 
@@ -32,21 +34,49 @@ def load_source(text: source.Source, options: Options) -> Program:
     program = Program(script, settings, options)
     load_modules(program, complaints)
     make_sockets(program, complaints)
+    make_limits(program, complaints)
     check.check(script, program.registry, complaints)
     if complaints:
         raise ConfigError(complaints)
-    program.compiled = compile.compile_script(script, program.registry, told)
-    program.routes = program.compiled.routes
-    program.has_error_route = ("error_route", "") in program.routes
+    program.take_routes(compile.compile_script(script, program.registry, told))
     for name in program.compiled.events:
         program.events.route(name)
-    if settings.globals["disable_stateless_fwd"] is None:
-        program.forwards_stateless = program.compiled.calls("forward")
     for sentence in program.registry.configure(program):
         complaints.append(Complaint(Place(text.file, 1), sentence))
     if complaints:
         raise ConfigError(complaints)
     return program
+
+
+def load_again(text: source.Source, running: Program) -> Program:
+    """A new edition of a program that runs, out of a changed script: other routes, and all else as it is.
+
+    Raises ConfigError for whatever is wrong, and by name for what only a restart can change. The flags that only the
+    new script names are there afterwards: see `FlagsKept`.
+    """
+    script, complaints = parse.parse_source(text)
+    changed.settings(running.config, config.read(script, complaints), script, complaints)
+    check.check(script, running.registry, complaints)
+    if complaints:
+        raise ConfigError(complaints)
+    edition = running.edition(script)
+    edition.take_routes(compile.compile_script(script, running.registry, told))
+    for sentence in running.registry.approve(edition):
+        complaints.append(Complaint(Place(text.file, 1), sentence))
+    if complaints:
+        raise ConfigError(complaints)
+    return edition
+
+
+class FlagsKept:
+    """The names of flags as they are now: a script that is not taken shall leave none behind, or bits would differ."""
+
+    def __init__(self, services: Services) -> None:
+        self.kept = [(one, dict(one.masks)) for one in (services.message_flags, services.branch_flags)]
+
+    def restore(self) -> None:
+        for flags, masks in self.kept:
+            flags.masks = masks
 
 
 def told(level: int, text: str) -> None:
@@ -103,6 +133,23 @@ def make_sockets(program: Program, complaints: list[Complaint]) -> None:
     if not wishes and not settings.bonds:
         cure = "socket=udp:127.0.0.1:5060 (or -l udp:127.0.0.1:5060)"
         complaints.append(Complaint(Place(program.script.file, 1), "no socket to listen on", cure))
+
+
+def make_limits(program: Program, complaints: list[Complaint]) -> None:
+    """Where nothing is sent to, and for what no connection is opened: `dst_blacklist`, `tcp_no_new_conn_*`."""
+    known, services = program.config.globals, program.services
+    services.by_route = bool(known["mhomed"])
+    lists = services.blacklists = ScriptBlacklists(not known["disable_dns_blacklist"], services)
+    for wish in program.config.blacklists:
+        try:
+            lists.make(wish)
+        except ValueError as problem:
+            complaints.append(program.script.complaint(wish.place, str(problem)))
+    branch, reply = known["tcp_no_new_conn_bflag"], known["tcp_no_new_conn_rplflag"]
+    if branch:
+        services.no_new_request = services.branch_flags.mask(str(branch))
+    if reply:
+        services.no_new_reply = services.message_flags.mask(str(reply))
 
 
 def make_socket(program: Program, wish: SocketWish, complaints: list[Complaint]) -> None:

@@ -3,8 +3,10 @@
 `core/loading.py` makes it.
 """
 
+import copy
 import os
 import traceback
+import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -34,12 +36,25 @@ DUMMY: Final = (
 )
 
 
+class Latest:
+    """Which edition of a program new work begins with."""
+
+    def __init__(self, program: "Program") -> None:
+        self.program = program
+
+
 class Program:
-    """Everything that a worker needs of a script. Read-only after the fork, save `vars`."""
+    """Everything that a worker needs of a script. Read-only after the fork, save `vars`.
+
+    `reload_routes` makes another edition of it (`edition`), with routes of its own and all else in common. A context's
+    program is the edition that it began with, `latest.program` the one for what begins now.
+    """
 
     def __init__(self, script: nodes.Script, settings: config.Config, options: Options) -> None:
         self.script = script
         self.config = settings
+        self.latest = Latest(self)
+        self.start_folder = os.getcwd()  # where the script's path and those of its files begin
         self.options = options
         self.services = Services()
         self.statistics = Statistics(Cells())
@@ -89,6 +104,25 @@ class Program:
         self.user_agent_line = agent.rstrip("\r\n") + "\r\n" if known["server_signature"] else ""
         self.forwards_stateless = known["disable_stateless_fwd"] == 0
 
+    def edition(self, script: nodes.Script) -> "Program":
+        """The same program with the routes of another script, which `take_routes` is to bring."""
+        made = copy.copy(self)
+        made.script = script
+        return made
+
+    def take_routes(self, compiled: compile.Compiled) -> None:
+        """Have these routes. Once a script forwards without transactions, replies to that may come later on, too."""
+        self.compiled = compiled
+        self.routes = compiled.routes
+        self.has_error_route = ("error_route", "") in compiled.routes
+        if self.config.globals["disable_stateless_fwd"] is None:
+            self.forwards_stateless = self.forwards_stateless or compiled.calls("forward")
+        for route in compiled.routes.values():
+            # Routes and their globals hold each other: without this a reload would leave megabytes until the next
+            # full collection.
+            weakref.finalize(self, route.__globals__.clear).atexit = False
+            break
+
     def age(self) -> int:
         """For how many seconds the server has been running."""
         return int(self.services.clock.time() - self.started)
@@ -134,10 +168,11 @@ class Program:
 
     def run_alone(self, kind: str, name: str, params: dict[str, Value] | None = None) -> None:
         """Run a startup_route, timer_route or event_route with a dummy request."""
-        route = self.routes.get((kind, name))
+        program = self.latest.program
+        route = program.routes.get((kind, name))
         if route is None:
             return
-        ctx = self.dummy_context({"startup_route": STARTUP, "timer_route": TIMER}.get(kind, EVENT))
+        ctx = program.dummy_context({"startup_route": STARTUP, "timer_route": TIMER}.get(kind, EVENT))
         if params:
             ctx.params = params
         self.start(ctx, route, _nothing)
@@ -155,7 +190,7 @@ class Program:
 
     def run_error_route(self, ctx: Context) -> int:
         """See Context.run_error_route. One that waits goes on by itself: what interrupted it is not held up."""
-        route = self.routes.get(("error_route", ""))
+        route = ctx.program.routes.get(("error_route", ""))
         if route is None or ctx.kind in (ERROR, REPLY, LOCAL):
             return 1
         kind, ctx.kind = ctx.kind, ERROR

@@ -180,6 +180,16 @@ class Registry:
                 complaints.append(f"{module.name}: {problem}")
         return complaints
 
+    def approve(self, edition: "Program") -> list[str]:
+        """A reload: what modules have against these routes, one sentence each."""
+        complaints = []
+        for module in self.in_order():
+            try:
+                module.approve(edition)
+            except ModuleError as problem:
+                complaints.append(f"{module.name}: {problem}")
+        return complaints
+
     async def start(self) -> None:
         """In each process, after the fork and with the services filled in; doors open last."""
         for module in sorted(self.in_order(), key=lambda one: one.is_door):

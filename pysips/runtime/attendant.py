@@ -13,9 +13,11 @@ from pysips.net.bin import Bin, BinCounters, BinSettings
 from .changes import AttendantReading
 from .counters import OWING
 from .process import TIDY_SECONDS, Process, Repeated
+from .reload import Conductor
 from .server import Seat, Server
 from .wheel import TICK
 
+SETTLE_SECONDS: Final = 1.0
 FLUSH_SECONDS: Final = 60.0  # at the end, for what followers of the change log have still to do
 
 
@@ -33,6 +35,8 @@ class Attendant(Process):
                 for sock in other.sockets:
                     sock.close()
         self.nodes = self.make_nodes()
+        self.conductor = Conductor(server, seat.row, self.editions, self.mi, self.offload)
+        self.commands.conductor = self.conductor
 
     def make_nodes(self) -> Bin | None:
         """The connections to other nodes, where a module carries them; modules may send from `start()` on."""
@@ -48,6 +52,7 @@ class Attendant(Process):
 
     async def begin(self) -> None:
         Repeated(self.wheel, TIDY_SECONDS, self.tables.tidy, "tidying the tables")
+        Repeated(self.wheel, SETTLE_SECONDS, self.conductor.settle, "bringing processes to the script in force")
         self.changes.begin()
         if self.nodes is not None:
             for where, sock in zip(self.program.node_sockets, self.seat.sockets, strict=True):

@@ -120,7 +120,7 @@ def build(program: Program, options: Options, root: str, run: daemon.RunFolder) 
     program.started = started
     return Server(
         program, seats, workers, Board(len(seats)), Mailboxes(len(seats)), Ownership(workers), path, run.lock,
-        os.pipe(), os.getpid(), started,
+        os.pipe(), os.getpid(), started, root,
     )  # fmt: skip
 
 

@@ -20,11 +20,16 @@ STATE: Final = 2
 BORN: Final = 3  # unix seconds
 LIVES: Final = 4  # how many processes sat here so far
 OWING: Final = 5  # 1 while a worker that stops still owes somebody an answer
+EDITION: Final = 6  # which script it runs: 0 is the one that the server began with
 
 # Of the base's row: what management changed for all, so that a replaced process knows; 0: nothing.
 LOG_LEVEL: Final = 0
 SCRIPT_LEVEL: Final = 1
 SUBSCRIBED: Final = 2  # 1 once anybody outside wanted to hear of events
+WANTED: Final = 3  # the number of a script that the supervisor is to prepare; negative: to forget
+READY: Final = 4  # the one that it has prepared; negative: it could not
+DECIDED: Final = 5  # the one that all are to take
+IN_FORCE: Final = 6  # the one that the supervisor has taken: each new process begins with it
 LEVEL_OFFSET: Final = 100
 
 STARTING: Final = 0

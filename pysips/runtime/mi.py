@@ -165,10 +165,12 @@ class Mi(Management):
         answers.when_done(done)
         return promise
 
-    def ask_all(self, seats: Iterable[int], method: str, values: dict[str, Any]) -> Promise:
+    def ask_all(
+        self, seats: Iterable[int], method: str, values: dict[str, Any], seconds: float = EACH_SECONDS
+    ) -> Promise:
         """In several processes at once; the promise brings their promises, all done."""
         promise = Promise()
-        waiting = [self.elsewhere(seat, method, values) for seat in seats]
+        waiting = [self.elsewhere(seat, method, values, seconds) for seat in seats]
 
         def one_done() -> None:
             if all(one.done for one in waiting):

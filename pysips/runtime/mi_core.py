@@ -15,10 +15,12 @@ from pysips.core.events import Values
 from pysips.core.exports import Json, MiError, Module, Where, mi
 from pysips.core.log import log
 from pysips.core.stats import Statistics
+from pysips.errors import PysipsError
 
 from .counters import LEVEL_OFFSET, LOG_LEVEL, PID, SCRIPT_LEVEL
 from .mi import Mi
 from .mi_params import InvalidParams
+from .reload import Conductor, Editions, said
 from .server import Seat, Server
 
 LOWEST: Final = -3
@@ -31,11 +33,13 @@ class CoreCommands(Module):
 
     name = "core"
 
-    def __init__(self, server: Server, seat: Seat) -> None:
+    def __init__(self, server: Server, seat: Seat, editions: Editions) -> None:
         self.server = server
         self.seat = seat
         self.statistics: Statistics = server.program.statistics
         self.management: Mi | None = None
+        self.editions = editions
+        self.conductor: Conductor | None = None  # in the attendant
         self.connections: Callable[[], list[dict[str, object]]] = list  # a worker's stream connections
 
     # -- who we are
@@ -242,6 +246,37 @@ class CoreCommands(Module):
         answers = await self.mi_of().ask_all(others, "_core:level", values)
         found = [self.level_here(what, level, pid), *[one.value for one in answers if one.failure is None]]
         return [one for one in found if one]
+
+    # -- the script
+
+    @mi("reload_routes", where=Where.ONCE)
+    async def reload_routes(self) -> Json:
+        """Read the script again and take its routes, everywhere or nowhere. Other changes need a restart."""
+        if self.conductor is None:
+            raise MiError(404, "only the attendant reloads")
+        return await self.conductor.reload()
+
+    @mi("_prepare", full="_core:prepare", where=Where.EACH)
+    async def prepare(self, edition: int) -> Json:
+        """In each worker: get ready for other routes; see reload.py."""
+        try:
+            await self.editions.server.program.services.offload.run(self.editions.prepare, edition)
+        except (PysipsError, OSError, ValueError) as problem:
+            raise MiError(500, said(problem)) from None
+        return "OK"
+
+    @mi("_take", full="_core:take", where=Where.EACH)
+    def take(self, edition: int) -> Json:
+        """In each worker: run them."""
+        if not self.editions.take(edition):
+            raise MiError(404, "not prepared")
+        return "OK"
+
+    @mi("_forget", full="_core:forget", where=Where.EACH)
+    def forget(self) -> Json:
+        """In each worker: stay with what there is."""
+        self.editions.forget()
+        return "OK"
 
     # -- the server
 

@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from pysips.core.exports import TimerSpec, Where, mi_specs
 from pysips.core.log import log
+from pysips.core.program import Program
 from pysips.core.services import Clock, Timer
 from pysips.errors import PysipsError
 
 from .counters import (
     BEAT,
+    EDITION,
     LEVEL_OFFSET,
     LIVES,
     LOG_LEVEL,
@@ -33,6 +35,7 @@ from .loop import Loop
 from .mi import Mi
 from .mi_core import CoreCommands
 from .offload import LoopOffload, Mixed, driven
+from .reload import Editions
 from .server import Seat, Server
 from .supervisor import CANNOT_START, SIGNALS, rename
 from .tables import LmdbTables
@@ -79,6 +82,11 @@ class Repeated(Timer):
             promise = driven(result)
             promise.when_done(lambda: self.ended(promise.failure))
 
+    def end(self) -> None:
+        """It does not come again."""
+        self.due = 0
+        self.call = _nothing
+
     def ended(self, failure: BaseException | None) -> None:
         self.busy = False
         if failure is not None:
@@ -104,6 +112,9 @@ class Process:
         self.offload = LoopOffload(self.loop)
         self.ended = asyncio.Event()
         self.hurry = False
+        self.editions = Editions(server)
+        self.editions.taken = self.take_edition
+        self.own[EDITION] = self.editions.number
         self.fill_services()
 
     def fill_services(self) -> None:
@@ -123,13 +134,21 @@ class Process:
         self.line = Handover(server.boxes, self.seat.row, services.sockets, self.wheel, dropped)
         self.events = ToFirst(self.program, server.board, self.line, self.loop)
         self.program.events.carrier = self.events
-        commands = self.commands = CoreCommands(server, self.seat)
+        commands = self.commands = CoreCommands(server, self.seat, self.editions)
         self.mi = Mi(
             [*mi_specs(commands), *self.program.registry.mi_commands()], self.seat.slot, server.workers, self.line
         )
         commands.management = self.mi
         services.management = self.mi
         self.take_levels()
+
+    def take_edition(self, program: Program) -> None:
+        """Begin what begins now with other routes; see reload.py."""
+        before = self.program.events.carrier.routed
+        for name in program.compiled.events:
+            self.program.events.route(name)
+        before.intersection_update(program.compiled.events)
+        self.own[EDITION] = self.editions.number
 
     def take_levels(self) -> None:
         """The log levels that management chose while somebody else sat here."""
@@ -250,6 +269,10 @@ class Process:
         for spec in self.program.registry.timers():
             if runs_here(spec, self.places):
                 Repeated(self.wheel, spec.every, spec.call, f"a timer of {spec.module}")
+
+
+def _nothing() -> None:
+    """What ended work does."""
 
 
 def runs_here(spec: TimerSpec, places: tuple[Where, ...]) -> bool:

@@ -29,7 +29,8 @@ class Seat:
 class Server:
     """supervisor: its process id; started: unix seconds; folder: of this server's run-time files; lock: the
     descriptor that keeps it ours; lifeline: a pipe
-    whose writing end the supervisor alone holds, so that its end tells the others of its death."""
+    whose writing end the supervisor alone holds, so that its end tells the others of its death; root: what chroot
+    made the root folder, or ""; edition: which script a new process begins with, see reload.py."""
 
     program: Program
     seats: list[Seat]
@@ -42,3 +43,5 @@ class Server:
     lifeline: tuple[int, int]
     supervisor: int
     started: float
+    root: str = ""
+    edition: int = 0

@@ -26,6 +26,7 @@ from pysips.core.log import log
 
 from . import tables
 from .counters import BEAT, OWING, RUNNING, STATE
+from .reload import SupervisorsPart
 from .server import Seat, Server
 
 TICK: Final = 0.7  # seconds: whoever is silent is replaced within 4.2 s, early in a caller's patience of 32 s
@@ -65,6 +66,7 @@ class Supervisor:
         self.watched = [Watched(seat) for seat in server.seats]
         self.exit_code = 0
         self.stopping = False
+        self.reload = SupervisorsPart(server)
 
     # -- life
 
@@ -123,6 +125,8 @@ class Supervisor:
             log.hang_up()
             log.notice("supervisor", "SIGHUP: log outputs are opened anew")
             self.tell(signal.SIGHUP)
+        elif info.si_signo == signal.SIGUSR1:
+            self.reload.look()
 
     # -- children
 
@@ -191,6 +195,7 @@ class Supervisor:
 
     def tick(self) -> None:
         """Fork whoever is missing, and look for who is silent."""
+        self.reload.look()
         for one in self.watched:
             if not one.pid:
                 self.fork(one)

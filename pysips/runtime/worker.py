@@ -1,12 +1,13 @@
 """A SIP worker: its sockets, the door for what they bring, and the script's own routes of slot 0."""
 
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from pysips.core.context import Context
 from pysips.core.exports import Where
 from pysips.core.hooks import Guard
 from pysips.core.log import log
+from pysips.core.program import Program
 from pysips.core.receive import Door
 from pysips.net.network import WorkerNetwork, udp_of
 from pysips.net.records import DnsCounters, DnsSettings
@@ -15,7 +16,7 @@ from pysips.net.tcp import Tcp, TcpCounters, TcpSettings
 from pysips.net.udp import UdpCounters
 
 from .changes import WorkerReading
-from .counters import BORN, LIVES, OWING
+from .counters import BORN, LIVES, OWING, RUNNING, STATE
 from .process import BEAT_SECONDS, Process, Repeated
 from .server import Seat, Server
 from .standing_in import StandIn
@@ -30,6 +31,22 @@ class Closing(Guard):
         return ctx.message.method not in ALWAYS
 
 
+class ReplyRoute:
+    """The global onreply_route once there are several editions: a reply runs that of its transaction's, wholly."""
+
+    def __init__(self, program: Program) -> None:
+        self.hooks = program.hooks
+
+    def __call__(self, ctx: Context) -> Any:
+        for taker in self.hooks.takers:
+            program = taker.program_of(ctx)
+            if program is not None:
+                ctx.program = program
+                break
+        route = ctx.program.routes.get(("onreply_route", ""))
+        return 1 if route is None else route(ctx)
+
+
 class Worker(Process):
     """seat.slot: which worker this is."""
 
@@ -38,6 +55,7 @@ class Worker(Process):
         self.places = (Where.EACH, Where.FIRST) if seat.slot == 0 else (Where.EACH,)
         services, known = self.services, self.program.config.globals
         self.door = Door(services, self.program)
+        self.route_timers: dict[tuple[str, int], Repeated] = {}
         self.line.receiver = self.door
         self.tcp = self.make_tcp()
         self.line.connections = self.tcp
@@ -50,7 +68,7 @@ class Worker(Process):
         of_slots = [
             udp_of(services.sockets, other.sockets, self.door, counters) for other in server.seats[: server.workers]
         ]
-        services.network = WorkerNetwork(of_slots[seat.slot], self.tcp, self.line)
+        services.network = WorkerNetwork(of_slots[seat.slot], self.tcp, self.line, self.clock)
         datagrams = [[one for one in udp if one is not None] for udp in of_slots]
         self.udp = datagrams[seat.slot]
         if server.workers > 1:
@@ -68,6 +86,8 @@ class Worker(Process):
         asked = DnsCounters(*[counted.counter("dns", f"dns_{name}_queries") for name in ("total", "slow")])
         protos = {socket.proto for socket in services.sockets}
         self.program.changes.reading = WorkerReading(self.tables, partial(self.mi.elsewhere, server.workers))
+        if self.program.latest.program is not self.program:
+            self.take_edition(self.program.latest.program)
         services.resolver = Names(self.clock, self.offload, families, settings, protos=sorted(protos), counters=asked)
 
     def close_streams(self) -> None:
@@ -116,12 +136,27 @@ class Worker(Process):
         self.events.take_over()
         if self.own[LIVES] == 1:
             self.program.run_alone("startup_route", "")
-        for timer in self.program.compiled.timers:
-            self.repeat_route(timer.name, timer.seconds)
+        self.begin_timers(self.program.latest.program)
 
-    def repeat_route(self, name: str, seconds: int) -> None:
-        if seconds > 0:
-            Repeated(self.wheel, seconds, lambda: self.program.run_alone("timer_route", name), f"timer_route[{name}]")
+    def begin_timers(self, program: Program) -> None:
+        """In slot 0: have the timer_routes of this edition; those that it has in common with the one before go on."""
+        wanted = {(timer.name, timer.seconds) for timer in program.compiled.timers if timer.seconds > 0}
+        for gone in self.route_timers.keys() - wanted:
+            self.route_timers.pop(gone).end()
+        for name, seconds in sorted(wanted - self.route_timers.keys()):
+            call = partial(self.program.run_alone, "timer_route", name)
+            self.route_timers[name, seconds] = Repeated(self.wheel, seconds, call, f"timer_route[{name}]")
+
+    def take_edition(self, program: Program) -> None:
+        door = self.door
+        program.runs, program.pid = self.program.runs, self.program.pid
+        door.program = program
+        door.main = program.routes.get(("route", ""))
+        if door.main_reply is not None or ("onreply_route", "") in program.routes:
+            door.main_reply = ReplyRoute(self.program)
+        if self.seat.slot == 0 and self.own[STATE] == RUNNING:
+            self.begin_timers(program)
+        super().take_edition(program)
 
     def refuse_new(self) -> None:
         self.program.hooks.guards.insert(0, Closing())

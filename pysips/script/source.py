@@ -124,30 +124,31 @@ def closing_bracket(text: str, at: int) -> int:
     return at
 
 
-def of_text(text: str, file: str, preprocessor: str = "") -> Source:
+def of_text(text: str, file: str, preprocessor: str = "", folder: str = "") -> Source:
     """A source from text that is at hand; `file` names it and is where relative includes are looked for.
 
+    folder: from where all relative paths begin, "" for the working folder.
     Raises ConfigError for an included file that cannot be read, or a preprocessor that fails.
     """
     joined: list[str] = []
     origin: list[tuple[str, int]] = []
     included: dict[str, tuple[str, int]] = {}
-    _join(text, file, joined, origin, included, 0)
+    _join(text, file, folder, joined, origin, included, 0)
     if preprocessor:
-        joined, origin = _preprocessed(file, joined, origin, preprocessor)
+        joined, origin = _preprocessed(file, joined, origin, preprocessor, folder)
     return Source(file, joined, origin, included)
 
 
-def of_file(path: str, preprocessor: str = "") -> Source:
-    """A source from a file, or from standard input for "-". Raises ConfigError."""
+def of_file(path: str, preprocessor: str = "", folder: str = "") -> Source:
+    """A source from a file, or from standard input for "-"; see of_text. Raises ConfigError."""
     if path == "-":
         data = sys.stdin.buffer.read()
         return of_text(decoded(data), "<stdin>", preprocessor)
     try:
-        data = Path(path).read_bytes()
+        data = Path(folder, path).read_bytes()
     except OSError as problem:
         raise ConfigError([Complaint(Place(path, 1), f"cannot read it: {problem.strerror}")]) from None
-    return of_text(decoded(data), path, preprocessor)
+    return of_text(decoded(data), path, preprocessor, folder)
 
 
 def decoded(data: bytes) -> str:
@@ -159,6 +160,7 @@ def decoded(data: bytes) -> str:
 def _join(
     text: str,
     file: str,
+    folder: str,
     joined: list[str],
     origin: list[tuple[str, int]],
     included: dict[str, tuple[str, int]],
@@ -175,18 +177,18 @@ def _join(
             message = f"files include each other more than {MAX_INCLUDES} deep"
             raise ConfigError([Complaint(place, message, "does a file include itself?", line)])
         path = found.group(2) if found.group(2) is not None else found.group(3)
-        inner, content = _included(path, file, place, line)
+        inner, content = _included(path, file, folder, place, line)
         included.setdefault(inner, (file, number))
-        _join(content, inner, joined, origin, included, depth + 1)
+        _join(content, inner, folder, joined, origin, included, depth + 1)
 
 
-def _included(path: str, file: str, place: Place, line: str) -> tuple[str, str]:
+def _included(path: str, file: str, folder: str, place: Place, line: str) -> tuple[str, str]:
     """Name and text of an included file."""
     candidates = [Path(path)] if Path(path).is_absolute() else [Path(path), Path(file).parent / path]
     problem = ""
     for candidate in candidates:
         try:
-            return str(candidate), decoded(candidate.read_bytes())
+            return str(candidate), decoded(Path(folder, candidate).read_bytes())
         except OSError as failure:
             problem = problem or str(failure.strerror)
     tried = " and ".join(str(candidate) for candidate in dict.fromkeys(candidates))
@@ -194,7 +196,7 @@ def _included(path: str, file: str, place: Place, line: str) -> tuple[str, str]:
 
 
 def _preprocessed(
-    file: str, lines: list[str], origin: list[tuple[str, int]], command: str
+    file: str, lines: list[str], origin: list[tuple[str, int]], command: str, folder: str
 ) -> tuple[list[str], list[tuple[str, int]]]:
     """The lines after `command` had them, and where each came from by the marker lines that it passed on."""
     marked = []
@@ -205,7 +207,7 @@ def _preprocessed(
             current = name
         marked += [f"{LINE_MARK} {number}", line]
     marked.append(END_MARK)
-    result = _run(file, command, "\n".join(marked) + "\n")
+    result = _run(file, command, "\n".join(marked) + "\n", folder)
     kept: list[str] = []
     places: list[tuple[str, int]] = []
     name, number = file, 1
@@ -222,11 +224,12 @@ def _preprocessed(
     return kept, places
 
 
-def _run(file: str, command: str, text: str) -> str:
+def _run(file: str, command: str, text: str, folder: str) -> str:
     try:
         done = subprocess.run(
-            command.split(), input=text.encode("utf-8", "surrogateescape"), stdout=subprocess.PIPE, check=False
-        )
+            command.split(), input=text.encode("utf-8", "surrogateescape"), stdout=subprocess.PIPE, check=False,
+            cwd=folder or None,
+        )  # fmt: skip
     except OSError as problem:
         message = f'cannot run the preprocessor "{command}": {problem.strerror}'
         raise ConfigError([Complaint(Place(file, 1), message)]) from None
