@@ -28,7 +28,6 @@ BranchFlag = Annotated[Mask, By("branch_mask")]
 Result = TypeVar("Result")
 
 ASKING = Route.REQUEST | Route.FAILURE | Route.REPLY | Route.BRANCH | Route.LOCAL
-NO_SAVE_FLAGS = SaveFlags()
 NO_LOOKUP_FLAGS = LookupFlags()
 NO_FLAG = Mask(0)
 LONGEST_AOR = 440  # a key of the shared table holds it, with the table's name
@@ -67,6 +66,7 @@ class Registrar(Module):
 
     def __init__(self) -> None:
         self.tcp_flag_name = ""
+        self.no_flags = SaveFlags()
 
     @modparam("tcp_persistent_flag", object, help="The message flag that keeps a phone's connection.")
     def set_tcp_persistent_flag(self, value: int | str) -> None:
@@ -166,14 +166,14 @@ class Registrar(Module):
         force-registration, only-request-contacts, max-contacts=, min-expires=, max-expires=, matching-mode=.
         """
         if ctx.message.status:
-            return onreply.save(self.saver, ctx, domain, flags or NO_SAVE_FLAGS, aor, ownership_tag)
-        return self.saver.serve(ctx, domain, flags or NO_SAVE_FLAGS, aor, ownership_tag)
+            return onreply.save(self.saver, ctx, domain, flags or self.no_flags, aor, ownership_tag)
+        return self.saver.serve(ctx, domain, flags or self.no_flags, aor, ownership_tag)
 
     async def save_and_wait(
         self, ctx: Context, domain: Table, flags: SaveText = None, aor: str = "", ownership_tag: str = ""
     ) -> int:
         """The same where the answer goes out once the database has it, or is known not to take it now."""
-        flags = flags or NO_SAVE_FLAGS
+        flags = flags or self.no_flags
         if ctx.message.status:
             asking = ctx.request
             named = "" if asking is None else self.named(aor or to_uri_of(asking.message))

@@ -15,7 +15,7 @@ from typing import Final, final
 from pysips.core import branches
 from pysips.errors import SipError
 from pysips.sip.address import parse_address, parse_addresses
-from pysips.sip.grammar import PLAIN_URI
+from pysips.sip.grammar import PLAIN_DISPLAY, PLAIN_URI
 from pysips.sip.headers import CALL_ID, CONTACT, CSEQ, EXPIRES, FOLD, REQUIRE, TO
 from pysips.sip.message import Message
 from pysips.sip.text import number, params_of, unquoted
@@ -27,8 +27,9 @@ from .rules import Refused, Rules, SaveFlags
 LONGEST_EXPIRY: Final = 2**32 - 1
 LONGEST_RECEIVED: Final = 255  # and an instance
 MOST_CONTACTS: Final = 100  # of one request
+MOST_DIGITS: Final = 9  # of a lifetime that needs no closer look
 NOT_SAID: Final = -1  # a lifetime that the request does not name
-USUAL_ADDRESS: Final = re.compile(r"[ \t]*+<(" + PLAIN_URI.pattern + ")>(?:;expires=([0-9]{1,9}+))?+")
+USUAL_ADDRESS: Final = re.compile(PLAIN_DISPLAY.pattern + "<(" + PLAIN_URI.pattern + ")>(?:;expires=([0-9]++))?+")
 
 
 @final
@@ -66,9 +67,25 @@ def usual_contact(message: Message) -> tuple[str, str, int] | None:
     """Of a usual REGISTER the URI of To, that of its only contact, and for how many seconds that is wanted.
 
     Usual is one line of Contact with one plain URI in brackets and at most its lifetime, which may be NOT_SAID, and a
-    head without gaps in which nothing is required. None for all others.
+    head without gaps in which nothing is required. None for all others. Raises Refused.
     """
     kinds = message.kinds
+    match = message.match
+    if match is None:
+        return usual_lines(message, kinds)
+    if CONTACT not in kinds or REQUIRE in kinds:
+        return None
+    to, uri, rest, digits = match.group("to_uri", "contact_uri", "contact_rest", "contact_expires")
+    if uri is None or rest:
+        return None
+    for_all = header_expires(message) if EXPIRES in kinds else NOT_SAID
+    if digits is None:
+        return to, uri, for_all
+    return None if len(digits) > MOST_DIGITS else (to, uri, int(digits))
+
+
+def usual_lines(message: Message, kinds: str) -> tuple[str, str, int] | None:
+    """The same of a head that no expression has read."""
     k = kinds.find(CONTACT, 1)
     if k < 0 or REQUIRE in kinds or FOLD in kinds or message.odd or kinds.find(CONTACT, k + 1) > 0:
         return None
@@ -85,7 +102,10 @@ def usual_contact(message: Message) -> tuple[str, str, int] | None:
     if to is None:
         return None
     uri, digits = contact.groups()
-    return to[1], uri, NOT_SAID if digits is None else int(digits)
+    for_all = header_expires(message)
+    if digits is None:
+        return to[1], uri, for_all
+    return None if len(digits) > MOST_DIGITS else (to[1], uri, int(digits))
 
 
 def header_expires(message: Message) -> int:
@@ -176,18 +196,16 @@ def asked_of(text: str) -> Asked:
 
 def lifetime(asked: Asked, request: Request, rules: Rules, flags: SaveFlags) -> int:
     """For how many seconds the contact is granted; 0: it is not wanted any longer."""
-    own = NOT_SAID
+    wanted = request.header_expires
     if asked.expires:
-        wanted = number(asked.expires, LONGEST_EXPIRY)
-        own = rules.default_expires if wanted is None else wanted
-    return granted(own, request.header_expires, rules, flags)
+        own = number(asked.expires, LONGEST_EXPIRY)
+        wanted = NOT_SAID if own is None else own
+    return granted(wanted, rules, flags)
 
 
-def granted(own: int, for_all: int, rules: Rules, flags: SaveFlags) -> int:
-    """The same; own: what the contact itself says, for_all: the Expires header; each may be NOT_SAID."""
-    seconds = own
-    if own < 0:
-        seconds = for_all if for_all >= 0 else rules.default_expires
+def granted(wanted: int, rules: Rules, flags: SaveFlags) -> int:
+    """The same of what the request wants, which may be NOT_SAID."""
+    seconds = rules.default_expires if wanted < 0 else wanted
     if seconds == 0:
         return 0
     if rules.max_deviation:

@@ -42,15 +42,16 @@ class Gruus:
 def contact_header(contacts: list[Contact], now: int, rules: Rules, gruus: Gruus | None) -> str:
     """The header line of all valid contacts, with its end; "" if there is none."""
     text = ""
+    head = "Contact: <"
     for contact in contacts:
-        expires = contact.expires
-        if expires and expires <= now:
-            continue
-        text += ", <" if text else "Contact: <"
-        text += contact.uri + ">"
-        if contact.q >= 0:
-            text += q_param(contact.q)
-        text += ";expires=" + str(expires - now if expires else FOREVER)
+        left = contact.expires - now
+        if left <= 0:
+            if contact.expires:
+                continue
+            left = FOREVER
+        q = q_param(contact.q) if contact.q >= 0 else ""
+        text += f"{head}{contact.uri}>{q};expires={left}"
+        head = ", <"
         if contact.received:
             text += ";" + rules.received_param + "=" + quoted(contact.received)
         if gruus is not None:

@@ -51,7 +51,7 @@ class SaveFlags:
     """The flags of one save(). UNSET numbers mean: as the parameters say.
 
     Of both together, once `settle` was called: rules: those parameters; shortest, longest: lifetimes, seconds; most:
-    contacts of an AoR; is_usual: nothing of what is asked for needs a closer look than `Saver.serve_usual` takes.
+    contacts of an AoR; is_usual: nothing of what is asked for needs a closer look than the short way takes.
     """
 
     __slots__ = (

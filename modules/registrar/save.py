@@ -7,8 +7,8 @@ Facts:
   P-Registrar-Error;
 - the most contacts of an AoR are counted among the valid ones; `force-registration` makes room by taking the last of
   the list, which is the newest of the lowest q;
-- the usual REGISTER has a short way, `serve_usual`: it knows nothing better than the careful one, and leaves to it
-  whatever is not plainly right.
+- the usual REGISTER has a short way, `serve`: it knows nothing better than the careful one, `serve_carefully`, and
+  leaves to it whatever is not plainly right.
 """
 
 from typing import Any, Final, final
@@ -25,13 +25,12 @@ from pysips.sip.uri import parse_uri
 
 from ..usrloc.api import NONE, REPEATED, STALE, Contact, Domain, Location, Work
 from .aor import plain_aor
-from .asked import Asked, Request, granted, header_expires, read_request, usual_contact
+from .asked import Asked, Request, granted, read_request, usual_contact
 from .bindings import common_binding, make_bindings, seen_at
 from .listing import Gruus, contact_header
 from .paths import supports
 from .rules import FORCE, NO_REPLY, ONLY_REQUEST, PATH_OFF, Refused, Rules, SaveFlags
 
-CAREFUL: Final = 0  # what the short way answers if the request is not for it
 OK: Final = 200
 LINGER: Final = 10  # seconds that a connection outlives the contacts that came over it
 SCHEMES: Final = ("sip", "sips", "tel", "urn")
@@ -70,33 +69,23 @@ class Saver:
 
     def serve(self, ctx: Context, domain: Domain, flags: SaveFlags, uri: str, tag: str) -> int:
         """Store what the request in `ctx` asks for and answer it: 1, -1 when the answer could not be sent, -2."""
-        if flags.rules is not self.rules:
-            flags.settle(self.rules)
-        if flags.is_usual:
-            done = self.serve_usual(ctx, domain, flags, uri, tag)
-            if done != CAREFUL:
-                return done
-        return self.answer(ctx, flags, self.save(ctx, domain, flags, uri, tag))
-
-    def serve_usual(self, ctx: Context, domain: Domain, flags: SaveFlags, uri: str, tag: str) -> int:
-        """See `serve`; CAREFUL, with nothing done, unless one contact comes or comes again and nothing is wrong."""
         rules = self.rules
         location = self.location
         now = location.now()
         try:
-            asked = usual_contact(ctx.message)
+            asked = usual_contact(ctx.message) if flags.is_usual else None
             if asked is None:
-                return CAREFUL
-            to, contact_uri, own = asked
-            seconds = granted(own, header_expires(ctx.message), rules, flags)
+                return self.serve_carefully(ctx, domain, flags, uri, tag)
+            to, contact_uri, wanted = asked
+            seconds = granted(wanted, rules, flags)
             if seconds == 0 or len(contact_uri) > rules.max_contact_len:
-                return CAREFUL
+                return self.serve_carefully(ctx, domain, flags, uri, tag)
             aor = plain_aor(uri or to, rules)
             contact = common_binding(ctx, flags, rules, location, tag, now)
             if rules.received_avp:
                 contact.received = seen_at(ctx, rules.received_avp)
-        except Refused:
-            return CAREFUL
+        except Refused:  # the careful way finds it, too, and says so
+            return self.serve_carefully(ctx, domain, flags, uri, tag)
         contact.uri = contact_uri
         contact.expires = now + seconds
         contact.q = rules.default_q
@@ -105,9 +94,13 @@ class Saver:
         except TablesFull as full:
             return self.answer(ctx, flags, self.refused(full, domain, aor, now, None))
         if contacts is None:
-            return CAREFUL
+            return self.serve_carefully(ctx, domain, flags, uri, tag)
         self.accepted.inc()
         return self.reply(ctx, flags, OK, "OK", contact_header(contacts, now, rules, None), seconds)
+
+    def serve_carefully(self, ctx: Context, domain: Domain, flags: SaveFlags, uri: str, tag: str) -> int:
+        """See `serve`."""
+        return self.answer(ctx, flags, self.save(ctx, domain, flags, uri, tag))
 
     def answer(self, ctx: Context, flags: SaveFlags, saved: Saved) -> int:
         """Answer a request once it is stored; see `serve`."""

@@ -14,7 +14,7 @@ from pysips.modules.usrloc.contacts import (
     Follower,
     Location,
 )
-from pysips.modules.usrloc.matching import NONE
+from pysips.modules.usrloc.matching import BY_CONTACT, BY_CONTACT_AND_CALLID, NONE
 from pysips.modules.usrloc.records import Contact
 from pysips.testing.tables import MemoryTable
 
@@ -67,6 +67,11 @@ def insert(location: Location, *contacts: Contact, aor: str = "alice@h") -> None
 def uris(location: Location, aor: str = "alice@h") -> list[str]:
     record = location.read(location.domain("location"), aor)
     return [one.uri for one in record.contacts] if record else []
+
+
+def stored(location: Location, aor: str = "alice@h") -> list[Contact]:
+    record = location.read(location.domain("location"), aor)
+    return record.contacts if record else []
 
 
 def test_the_hash_is_that_of_opensips() -> None:
@@ -201,3 +206,53 @@ def test_followers_hear_what_happened_in_order(location: Location) -> None:
         "location alice@h is new", "+sip:a@h", "+sip:b@h", "=sip:a@h", "-sip:b@h", "-sip:a@h",
         "location alice@h is gone",
     ]  # fmt: skip
+
+
+def test_the_first_contact_of_an_aor_and_one_that_comes_again_are_registered_at_one_go(
+    location: Location, tables: MemoryTable
+) -> None:
+    listener = Listener()
+    location.followers.append(listener)
+    domain = location.domain("location")
+    assert location.register(domain, "alice@h", contact("sip:a@h"), 1) is not None
+    first = stored(location)[0]
+    found = location.register(domain, "alice@h", contact("sip:a@h", cseq=2), 1)
+    assert found is not None
+    assert found == stored(location)
+    assert (found[0].id, found[0].cseq, location.counts(domain), tables.commits) == (first.id, 2, (1, 1), 2)
+    assert listener.heard == ["location alice@h is new", "+sip:a@h", "=sip:a@h"]
+
+
+@pytest.mark.parametrize(
+    ("again", "most"),
+    [
+        (contact("sip:b@h"), 9),
+        (contact("sip:A@h", cseq=2), 9),
+        (contact("sip:a@h"), 9),
+        (contact("sip:a@h", cseq=2, q=500), 9),
+        (contact("sip:a@h", cseq=2), 1),
+    ],
+)
+def test_what_takes_a_closer_look_is_not_registered_at_one_go(location: Location, again: Contact, most: int) -> None:
+    insert(location, contact("sip:a@h"), contact("sip:c@h"))
+    before = stored(location)
+    assert location.register(location.domain("location"), "alice@h", again, most) is None
+    assert stored(location) == before
+
+
+def test_another_call_id_is_another_contact_where_it_counts(location: Location) -> None:
+    insert(location, contact("sip:a@h"))
+    again = contact("sip:a@h", callid="c2")
+    location.matching_mode = BY_CONTACT_AND_CALLID
+    assert location.register(location.domain("location"), "alice@h", again, 9) is None
+    location.matching_mode = BY_CONTACT
+    assert location.register(location.domain("location"), "alice@h", again, 9) == stored(location)
+
+
+def test_a_contact_without_room_is_not_registered_at_one_go_either(location: Location, tables: MemoryTable) -> None:
+    tables.is_full = True
+    with pytest.raises(TablesFull):
+        location.register(location.domain("location"), "alice@h", contact("sip:a@h"), 9)
+    tables.is_full = False
+    assert stored(location) == []
+    assert tables.writer is None
