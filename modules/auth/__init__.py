@@ -161,7 +161,7 @@ class Auth(Module):
             self.asking.judge(ctx, asked, None)  # takes as long as for a user who exists
             return USER_UNKNOWN
         if self.calculate_ha1 == 1 and credentials.algorithm is not None:
-            password = digest.ha1(credentials.algorithm, credentials.username, credentials.realm, password)
+            password = digest.ha1(credentials.algorithm, credentials.username, asked.realm, password)
         return self.asking.judge(ctx, asked, password)
 
     @function("consume_credentials", routes=Route.REQUEST)

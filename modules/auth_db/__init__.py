@@ -120,7 +120,7 @@ class AuthDb(Module):
         text = kept.decode("utf-8", "replace") if isinstance(kept, bytes) else str(kept or "")
         if self.calculate_ha1 == 1:
             credentials = asked.credentials
-            return digest.ha1(algorithm, credentials.username, credentials.realm, text)
+            return digest.ha1(algorithm, credentials.username, asked.realm, text)
         text = text.rstrip(" ")  # PostgreSQL fills up
         if len(text) == algorithm.digits:
             return text
