@@ -38,6 +38,7 @@ from pysips.core.log import log
 from pysips.core.program import Program
 from pysips.core.services import Promise
 from pysips.errors import ModuleError, SipError
+from pysips.sip.headers import CALL_ID
 from pysips.sip.rewrite import header_lines, is_one_line
 
 from . import driving, inject, local, management, variables
@@ -496,7 +497,13 @@ class Tm(Module, Taker, TmApi):
 
     # -- management
 
-    @mi("t_uac_dlg", full="tm:uac_dlg", where=Where.FIRST)
+    def mi_call_id(
+        self, method: str, ruri: str, headers: str, next_hop: str = "", socket: str = "", body: str = ""
+    ) -> str:
+        """The Call-ID that the headers of a t_uac_dlg bring; its replies go to the owner of that."""
+        return management.header_values(headers)[0].get(CALL_ID, "")
+
+    @mi("t_uac_dlg", full="tm:uac_dlg", where=Where.FIRST, call_id="mi_call_id", seconds=management.MOST_SECONDS)
     async def mi_request(
         self, method: str, ruri: str, headers: str, next_hop: str = "", socket: str = "", body: str = ""
     ) -> Json:

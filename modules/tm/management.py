@@ -5,11 +5,23 @@ from typing import TYPE_CHECKING, Final
 from pysips.core.exports import Json, MiError
 from pysips.core.forward import hop_of
 from pysips.errors import SipError
-from pysips.sip.headers import CALL_ID, CSEQ, FROM, TO, letter_of
+from pysips.sip.address import parse_address, parse_addresses
+from pysips.sip.headers import (
+    CALL_ID,
+    CONTACT,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    CSEQ,
+    FROM,
+    RECORD_ROUTE,
+    TO,
+    letter_of,
+)
+from pysips.sip.message import Message
 from pysips.sip.text import number, params_of
 
 from .cancel import GAVE_UP, cancel_branches
-from .local import Local
+from .local import FIRST_CSEQ, Local
 from .reasons import reason_of
 from .table import Table, Transaction
 
@@ -17,6 +29,7 @@ if TYPE_CHECKING:
     from pysips.core.program import Program
 
 MOST_CSEQ: Final = 2**31 - 1
+MOST_SECONDS: Final = 3600.0  # that a request may wait for its final reply
 
 
 def name_of(transaction: Transaction, slot: int) -> str:
@@ -74,13 +87,18 @@ async def send_request(
     """t_uac_dlg: send a request and wait for its final reply; raises MiError."""
     known, rest = header_values(headers)
     if FROM not in known or TO not in known:
-        raise MiError(400, "Headers From and To are needed")
-    if body and not any(letter_of(line.partition(":")[0]) == "c" for line in rest.split("\r\n")):
-        raise MiError(400, "A body needs Content-Type")
-    rest = "".join(line + "\r\n" for line in rest.split("\r\n") if line and letter_of(line.partition(":")[0]) != "L")
-    cseq = number(known.get(CSEQ, "10").split()[0], MOST_CSEQ) if known.get(CSEQ, "10").split() else None
+        raise MiError(400, "From missing" if FROM not in known else "To missing")
+    letters = {letter_of(line.partition(":")[0]) for line in rest.split("\r\n")}
+    if body and CONTENT_TYPE not in letters:
+        raise MiError(400, "Content-Type missing")
+    if CONTENT_LENGTH in letters:
+        raise MiError(400, "Content-Length disallowed")
+    words = known.get(CSEQ, f"{FIRST_CSEQ} {method}").split()
+    cseq = number(words[0], MOST_CSEQ) if words else None
     if cseq is None:
-        raise MiError(400, "Bad CSeq")
+        raise MiError(400, "Bad CSeq number")
+    if words[1:] != [method]:
+        raise MiError(400, "CSeq method mismatch")
     own = None
     if socket:
         proto, _, address = socket.partition(":")
@@ -100,8 +118,22 @@ async def send_request(
     code, reply = await promise
     if reply is None:
         return {"Status": f"{code} {reason_of(code)}"}
-    head = reply.text[reply.starts[1] :]
-    return {"Status": f"{code} {reply.reason}", "Message": head}
+    found = {"Status": f"{code} {reply.reason}"}
+    return {**found, **(dialog_of(reply) if code < 300 else {}), "Message": reply.text[reply.starts[1] :]}
+
+
+def dialog_of(reply: Message) -> dict[str, Json]:
+    """How later requests of the dialog that a 2xx makes would go (RFC 3261 section 12.1.2)."""
+    try:
+        contacts = [one.uri for value in reply.values(CONTACT) for one in parse_addresses(value)]
+        target = contacts[0] if contacts else parse_address(reply.value(TO) or "").uri
+        routes = [one for value in reply.values(RECORD_ROUTE) for one in parse_addresses(value)][::-1]
+    except SipError:
+        return {}
+    found: dict[str, Json] = {"RURI": target, "Next-hop": routes[0].uri if routes else target}
+    if routes:
+        found["Routes"] = [f"<{one.uri}>" for one in routes]
+    return found
 
 
 def without_tag(value: str) -> tuple[str, str]:

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pysips
-from pysips.core import exports
+from pysips.core import exports, loading
 from pysips.core.exports import Module
 from pysips.core.functions import Core
-from pysips.core.receive import CoreStats
+from pysips.core.options import Options
 from pysips.core.registry import MODULES, Registry, find_class
 from pysips.core.services import Services
 from pysips.core.stats import Cells, Statistics
-from pysips.errors import ModuleError
+from pysips.errors import ConfigError, ModuleError
 from pysips.runtime.mi_core import CoreCommands
+from pysips.script import source
 from pysips.script.catalogue import FunctionSpec, Parameter, Route
 
 PACKAGE = Path(pysips.__file__).resolve().parent
@@ -71,16 +72,45 @@ def items(of: Module) -> list[Item]:
     found += commands(of)
     if of.name == "core":
         found += commands(object.__new__(CoreCommands))
-        counted = Statistics(Cells())
-        CoreStats(counted)
-        found += [Item("statistic", name, of, name) for group, name in counted.known if group == "core"]
     declared = exports.declarations(type(of))
     for one in declared.params.values():
         kind = "integer" if one.kind is int else "string"
         default = "may be given repeatedly" if one.repeats else f"default {one.default!r}"
         found.append(Item("parameter", one.name, of, f"{one.name} ({kind})", default, one.help))
-    found += [Item("statistic", mark.name, of, mark.name) for mark in declared.counters.values()]
+    found += [Item("statistic", name, of, name) for name in statistics(of)]
     return sorted(found, key=lambda item: (item.what, item.name))
+
+
+def statistics(of: Module) -> set[str]:
+    """The statistics of a module: those that it declares, and those that it makes when it is configured."""
+    found = {mark.name for mark in exports.declarations(type(of)).counters.values()}
+    script = "socket=udp:127.0.0.1:5060\n" + "".join(f'loadmodule "{name}"\n' for name in needed(of))
+    try:
+        program = loading.load_source(source.of_text(script + "route { exit; }", "survey"), Options("survey"))
+    except (ConfigError, ModuleError):
+        return found  # it needs parameters
+    groups = {group for group, _ in program.statistics.known}
+    mine = groups - set(program.registry.loaded) | {"core"} if of.name == "core" else {of.name}
+    return found | {name for group, name in program.statistics.known if group in mine}
+
+
+def needed(of: Module) -> list[str]:
+    """The modules to load so that this one can be configured, each once, those that others need first.
+
+    `sl` is there for `signaling`, which needs it or `tm`.
+    """
+    names: dict[str, None] = {"proto_udp": None, "sl": None}
+
+    def add(name: str) -> None:
+        if name == "core" or name in names:
+            return
+        for need in exports.declarations(find_class(name)).needs.values():
+            if not need.optional:
+                add(need.module)
+        names[name] = None
+
+    add(of.name)
+    return list(names)
 
 
 def commands(of: Module) -> list[Item]:

@@ -111,6 +111,8 @@ class MiSpec:
     recipes: tuple[tuple[str, ...], ...]
     kinds: dict[str, type]
     help: str = ""
+    call_id: Callable[..., str] | None = None  # of the call whose worker does it, by the same parameters
+    seconds: float = 0.0  # how long an answer may take, 0: as usual
 
 
 @dataclass(frozen=True)
@@ -214,13 +216,18 @@ def variable(name: str, *, inner: str = "no", write: str = "") -> Callable[[Meth
 
 def mi(
     name: str, *, full: str = "", where: Where = Where.ANY, also: Iterable[tuple[str, ...]] = (),
-    recipes: Iterable[tuple[str, ...]] = (),
+    recipes: Iterable[tuple[str, ...]] = (), call_id: str = "", seconds: float = 0.0,
 ) -> Callable[[Method], Method]:  # fmt: skip
     """A management command. full: 4.0's name, default "module:name"; also: more recipes than the signature gives.
 
     recipes: all of them, where an optional parameter stands before a required one.
+    call_id: the method that takes the same parameters and gives the Call-ID of the call whose worker is to do it, ""
+    for none in particular (with Where.FIRST); seconds: how long its answer may take.
     """
-    return _mark("mi", name=name, full=full, where=where, also=tuple(also), recipes=tuple(recipes))
+    return _mark(
+        "mi", name=name, full=full, where=where, also=tuple(also), recipes=tuple(recipes), call_id=call_id,
+        seconds=seconds,
+    )  # fmt: skip
 
 
 def modparam(name: str, kind: type = str, *, help: str = "") -> Callable[[Method], Method]:
@@ -395,6 +402,7 @@ def mi_specs(module: Module) -> list[MiSpec]:
             MiSpec(
                 facts["name"], facts["full"] or f"{module.name}:{facts['name']}", module.name, method,
                 facts["where"], tuple(recipes) + facts["also"], kinds, inspect.getdoc(method) or "",
+                getattr(module, facts["call_id"]) if facts["call_id"] else None, facts["seconds"],
             )
         )  # fmt: skip
     return made

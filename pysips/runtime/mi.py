@@ -9,7 +9,7 @@ Facts:
 
 import inspect
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from pysips.core.exports import Json, MiError, MiSpec, Where
@@ -30,9 +30,13 @@ LARGEST: Final = 1 << 20
 
 
 class Mi(Management):
-    """The commands of one process. slot: -1 in the attendant, who asks the others; slots: how many workers."""
+    """The commands of one process. slot: -1 in the attendant, who asks the others; slots: how many workers; owner:
+    which of them has a call, by its Call-ID."""
 
-    def __init__(self, commands: Iterable[MiSpec], slot: int, slots: int, line: Handover) -> None:
+    def __init__(
+        self, commands: Iterable[MiSpec], slot: int, slots: int, line: Handover, owner: Callable[[str], int]
+    ) -> None:
+        self.owner = owner
         self.slot = slot
         self.slots = slots
         self.line = line
@@ -97,8 +101,13 @@ class Mi(Management):
         if self.slot >= 0 or spec.where in (Where.ONCE, Where.ANY):
             return self.here(spec, values)
         if spec.where is Where.FIRST:
-            return self.elsewhere(0, spec.full, values)
+            return self.elsewhere(self.slot_for(spec, values), spec.full, values, spec.seconds or EACH_SECONDS)
         return self.each(spec.full, values)
+
+    def slot_for(self, spec: MiSpec, values: dict[str, Any]) -> int:
+        """The worker that is to do a command: the owner of the call that it is about, or else the first."""
+        call_id = spec.call_id(**values) if spec.call_id is not None else ""
+        return self.owner(call_id) if call_id else 0
 
     def here(self, spec: MiSpec, values: dict[str, Any]) -> Promise:
         """In this process."""

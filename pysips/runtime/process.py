@@ -136,8 +136,9 @@ class Process:
         self.program.events.carrier = self.events
         commands = self.commands = CoreCommands(server, self.seat, self.editions)
         self.mi = Mi(
-            [*mi_specs(commands), *self.program.registry.mi_commands()], self.seat.slot, server.workers, self.line
-        )
+            [*mi_specs(commands), *self.program.registry.mi_commands()], self.seat.slot, server.workers, self.line,
+            services.call_slot,
+        )  # fmt: skip
         commands.management = self.mi
         services.management = self.mi
         self.take_levels()

@@ -155,6 +155,7 @@ def test_modules_lists_shares(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["modules"]) == 0
     rows = {line.split("\t")[0]: line.split("\t")[1:] for line in capsys.readouterr().out.splitlines()}
     assert rows["maxfwd"][:2] == ["2/2", "1/1"]
+    assert rows["tm"][4] == "24/24", "statistics that are made when it is configured"
     assert "core" in rows
 
 

@@ -61,6 +61,13 @@ class Commands(Module):
             raise MiError(400, "not me", ["detail"])
         return self.number
 
+    def third(self, call: str) -> str:
+        return call
+
+    @mi("of_call", where=Where.FIRST, call_id="third", seconds=30)
+    def of_call(self, call: str) -> Json:
+        return self.number
+
     @mi("move", recipes=(("here", "there"), ("here", "over", "there")))
     def move(self, here: int, there: int, over: int = 0) -> Json:
         return [here, over, there]
@@ -80,7 +87,7 @@ class World:
         self.lines = [Handover(self.boxes, seat, [], self.wheels[seat], dropped) for seat in range(3)]
         self.modules = [Commands(seat + 1) for seat in range(3)]
         self.all = [
-            Mi(mi_specs(module), slot, 2, line)
+            Mi(mi_specs(module), slot, 2, line, lambda call_id: len(call_id) % 2)
             for module, slot, line in zip(self.modules, (0, 1, -1), self.lines, strict=True)
         ]
         self.mi = self.all[2]
@@ -254,3 +261,8 @@ def test_words_go_by_position_and_a_list_takes_the_rest(world: World) -> None:
 )  # fmt: skip
 def test_merging(answers: list[Json], result: Json) -> None:
     assert merged(answers) == result
+
+
+def test_what_is_about_a_call_is_done_by_its_owner() -> None:
+    world = World()
+    assert [world.ask("of_call", [call])["result"] for call in ("one", "four", "")] == [2, 1, 1]

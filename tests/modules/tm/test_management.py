@@ -5,8 +5,9 @@ import pytest
 from pysips.core.exports import MiError
 from pysips.core.waiting import Runs
 from pysips.modules.tm import Tm
-from pysips.modules.tm.management import header_values, without_tag
-from pysips.testing.messages import invite, request
+from pysips.modules.tm.management import dialog_of, header_values, without_tag
+from pysips.sip.message import read
+from pysips.testing.messages import answer, invite, request
 from pysips.testing.story import Story
 
 
@@ -31,6 +32,36 @@ def test_a_request_is_sent_and_its_answer_shown() -> None:
     bob.answered(came, 200, "Fine")
     assert not failures
     assert answers[0]["Status"] == "200 Fine"  # type: ignore[index]
+
+
+def test_a_reply_that_makes_a_dialog_tells_where_its_requests_would_go() -> None:
+    routes = "Record-Route: <sip:p2;lr>, <sip:p1;lr>\r\nRecord-Route: <sip:p0;lr>\r\nContact: <sip:b@10.0.0.2>\r\n"
+    assert dialog_of(read(answer(read(invite().encode()), 200, "", "b", routes).encode())) == {
+        "RURI": "sip:b@10.0.0.2", "Next-hop": "sip:p0;lr", "Routes": ["<sip:p0;lr>", "<sip:p1;lr>", "<sip:p2;lr>"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "said"),
+    [
+        ("To: <sip:b@b>", "", "From missing"),
+        ("From: <sip:a@b>", "", "To missing"),
+        ("From: <sip:a@b>\r\nTo: <sip:b@b>", "x", "Content-Type missing"),
+        ("From: <sip:a@b>\r\nTo: <sip:b@b>\r\nContent-Length: 3", "", "Content-Length disallowed"),
+        ("From: <sip:a@b>\r\nTo: <sip:b@b>\r\nCSeq: x OPTIONS", "", "Bad CSeq number"),
+        ("From: <sip:a@b>\r\nTo: <sip:b@b>\r\nCSeq: 1 INVITE", "", "CSeq method mismatch"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_said(headers: str, body: str, said: str) -> None:
+    story = Story("route { exit; }", "tm")
+    with pytest.raises(MiError, match=said):
+        tm_of(story).mi_request("OPTIONS", "sip:b@10.0.0.2", headers, body=body).send(None)
+
+
+def test_the_owner_of_its_call_id_sends_it() -> None:
+    story = Story("route { exit; }", "tm")
+    assert tm_of(story).mi_call_id("OPTIONS", "sip:b", "From: a\r\ni: mine@x") == "mine@x"
+    assert tm_of(story).mi_call_id("OPTIONS", "sip:b", "From: a") == ""
 
 
 def test_a_transaction_is_answered_by_its_id() -> None:
