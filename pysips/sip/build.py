@@ -37,8 +37,18 @@ def reply(
     extra_headers  go before Content-Length, `after` behind it
     marks          `received` and `rport` for the topmost Via, from `via_marks`
     """
-    text = message.text
     kinds = message.kinds
+    match = message.match
+    if match is not None and not (180 <= status < 300 and RECORD_ROUTE in kinds):
+        vias = match["vias"] if not marks else marked(message.text, match.start("vias"), match.end("vias"), marks)
+        to_line = match["to_line"]
+        if to_tag and match["to_tag"] is None:
+            to_line = to_line[:-2] + ";tag=" + to_tag + "\r\n"
+        return (
+            f"SIP/2.0 {status} {reason}\r\n{vias}{to_line}{match['from_line']}{match['call_id_line']}"
+            f"{match['cseq_line']}{extra_headers}Content-Length: {size(body) if body else 0}\r\n{after}\r\n{body}"
+        )
+    text = message.text
     starts = message.starts
     places = proven_kinds.get(kinds)  # no folds then, and nothing is missing
     if places is None or message.odd or (180 <= status < 300 and RECORD_ROUTE in kinds):

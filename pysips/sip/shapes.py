@@ -25,7 +25,7 @@ from typing import Any, Final, final
 
 from . import message as messages
 from .grammar import PLAIN_DISPLAY, PLAIN_URI, Q_VALUE, TOKEN
-from .headers import CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FROM, MAX_FORWARDS, TO, VIA
+from .headers import CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FROM, MAX_FORWARDS, OTHER, TO, VIA
 from .limits import LONGEST_URI
 from .message import STATUS, Message
 from .proven import proven_contacts, proven_vias
@@ -40,6 +40,7 @@ NEVER: Final = -1_000_000
 
 FIRST: Final[Callable[[Any], int]] = itemgetter(0)
 TEXT: Final = r"[^\x00-\x08\x0a-\x1f\x7f]*+"
+LINES: Final = {FROM: "from_line", TO: "to_line", CALL_ID: "call_id_line", CSEQ: "cseq_line", CONTACT: "contact_line"}
 VALUE: Final = (
     r'(?P<via_head{0}>[^,"\x00-\x08\x0a-\x1f\x7f]*?);branch=(?P<branch{0}>z9hG4bK[-.!*_+`\'~A-Za-z0-9]++)'
     r'(?P<via_rest{0}>(?:;[^,"\x00-\x08\x0a-\x1f\x7f]*+)?+)'
@@ -49,6 +50,7 @@ PATTERNS: Final[dict[str, str]] = {
     FROM: NAME_ADDR + "(?:;tag=(?P<from_tag>" + TOKEN.pattern + "))?+",
     TO: PLAIN_DISPLAY.pattern + "<(?P<to_uri>" + PLAIN_URI.pattern + ")>(?:;tag=(?P<to_tag>" + TOKEN.pattern + "))?+",
     CALL_ID: r"[ \t]*+(?P<call_id>[\x21-\x7e]++)",
+    CSEQ: r"[ \t]*+(?P<cseq>[0-9]{1,9}+) (?P<method>",  # and the method itself
     MAX_FORWARDS: r"[ \t]*+[0-9]{1,2}+",
     CONTENT_LENGTH: r"[ \t]*+(?P<length>[0-9]{1,6}+)",
     CONTACT: (
@@ -78,7 +80,8 @@ class Shape:
         self.has_contact: bool = CONTACT in kinds
         self.has_length: bool = CONTENT_LENGTH in kinds
         groups = self.expression.groupindex
-        self.lines: Any = itemgetter(0, *(groups[f"line{k}"] for k in range(1, len(kinds) + 1)))
+        names = [LINES.get(kind, f"line{k}") for k, kind in enumerate(kinds + OTHER)]
+        self.lines: Any = itemgetter(0, *(groups[name] for name in names[1:]))
 
     def read(self, text: str) -> Message | None:
         """The message in `text`, which is ASCII, if it is of this shape and good."""
@@ -86,9 +89,9 @@ class Shape:
         if match is None:
             return None
         facts = proven_vias.get(match["via_head"] + match["via_rest"])
-        if facts is None or (self.vias > 1 and match["via_head2"] + match["via_rest2"] not in proven_vias):
+        if facts is None or (self.vias > 1 and match["via_head1"] + match["via_rest1"] not in proven_vias):
             return None
-        if self.has_contact and match["contact_uri"] is None and match["contact"] not in proven_contacts:
+        if self.has_contact and match["contact_uri"] is None and match["contact_line"] not in proven_contacts:
             return None
         starts = list(map(FIRST, self.lines(match.regs)))
         body_at = starts[-1] + 2
@@ -147,17 +150,17 @@ def learn(message: Message) -> None:
 
 def make(message: Message) -> bool:
     """Make the shape of a good message known; False if it is known already or there can be none."""
+    kinds = message.kinds
     vias = sum(value.count(",") + 1 for value in message.values(VIA))
-    if vias > MOST_VIA_VALUES or message.kinds.count(CONTACT) > 1:
+    if vias > MOST_VIA_VALUES or VIA * kinds.count(VIA) not in kinds or kinds.count(CONTACT) > 1:
         return False
     expression = expression_of(message)
     shape = shapes.get(expression)
     if shape is None:
         if len(shapes) >= MOST_SHAPES:
             forget()
-        method = "" if message.status else message.method
-        shape = shapes[expression] = Shape(expression, message.kinds, method, vias)
-    known = by_beginning.setdefault((message.text[:8], len(message.kinds) - 1), [])
+        shape = shapes[expression] = Shape(expression, kinds, "" if message.status else message.method, vias)
+    known = by_beginning.setdefault((message.text[:8], len(kinds) - 1), [])
     if shape in known:
         return False
     del known[MOST_TRIED - 1 :]
@@ -166,32 +169,29 @@ def make(message: Message) -> bool:
 
 
 def expression_of(message: Message) -> str:
-    """The expression of a message's shape."""
+    """The expression of a message's shape. Each line is a group, and its Vias, which stand together, are one more."""
     text = message.text
+    kinds = message.kinds
     if message.status:
         parts = [r"(?P<uri>)SIP/2\.0 (?P<status>[1-6][0-9][0-9]) " + TEXT + "\r\n"]
     else:
         parts = [re.escape(message.method) + " (?P<uri>" + PLAIN_URI.pattern + ") SIP/2\\.0\r\n"]
+    first, last = kinds.find(VIA), kinds.rfind(VIA)
     via = 0
-    for k in range(1, len(message.kinds)):
-        kind = message.kinds[k]
+    for k in range(1, len(kinds)):
+        kind = kinds[k]
         a = message.starts[k]
         colon = text.find(":", a) + 1
         pattern = PATTERNS.get(kind, TEXT)
         if kind == VIA:
-            values: list[str] = []
-            for _ in range(text.count(",", colon, message.starts[k + 1]) + 1):
-                via += 1
-                values.append(VALUE.format("" if via == 1 else via))
-            pattern = ",".join(values)
+            count = text.count(",", colon, message.starts[k + 1]) + 1
+            pattern = ",".join([VALUE.format(via + n or "") for n in range(count)])
+            via += count
         elif kind == CSEQ:
-            pattern = (
-                "[ \t]*+(?P<cseq>[0-9]{1,9}+) (?P<method>"
-                + ("[A-Z]++" if message.status else re.escape(message.method))
-                + ")"
-            )
-        name = "<contact>" if kind == CONTACT else ""
-        line = re.escape(text[a:colon]) + pattern + "\r\n"
-        parts.append(f"(?P<line{k}>" + (f"(?P{name}{line})" if name else line) + ")")
-    parts.append(f"(?P<line{len(message.kinds)}>\r\n)")
+            pattern += "[A-Z]++)" if message.status else re.escape(message.method) + ")"
+        name = LINES.get(kind, f"line{k}")
+        opening = "(?P<vias>" if k == first else ""
+        closing = ")" if k == last else ""
+        parts.append(f"{opening}(?P<{name}>{re.escape(text[a:colon])}{pattern}\r\n){closing}")
+    parts.append(f"(?P<line{len(kinds)}>\r\n)")
     return "".join(parts)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pysips.errors import SipError
+from pysips.sip import build, proven, scan, shapes
 from pysips.sip import message as messages
-from pysips.sip import proven, scan, shapes
 from pysips.sip.message import Message
 from pysips.sip.validate import check
 
@@ -237,3 +237,20 @@ def test_the_time_of_a_hostile_head_grows_with_its_length_only() -> None:
     for _ in range(20):
         assert shapes.read(long).match is None
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("marks", [False, True], ids=["told", "marked"])
+@pytest.mark.parametrize("to", [b"", b";tag=t"], ids=["no tag", "a tag"])
+def test_a_reply_is_the_same_whoever_read_the_request(to: bytes, marks: bool) -> None:
+    data = REGISTER.replace(b"Max-Forwards: 70\r\n", b"Via: SIP/2.0/TCP p;branch=z9hG4bK9\r\nMax-Forwards: 70\r\n")
+    data = data.replace(b"To: <sip:alice@example.com>", b"To: <sip:alice@example.com>" + to)
+    known, fresh = met_often(data), carefully(data)
+    assert known.match is not None
+    for status in (100, 200, 404):
+        replies = [
+            build.reply(
+                one, status, "So", "mine", "X: 1\r\n", "ä", build.via_marks(one, "10.0.0.9", 5) if marks else None
+            )
+            for one in (known, fresh)
+        ]
+        assert replies[0] == replies[1]
