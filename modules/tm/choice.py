@@ -67,8 +67,6 @@ def pick(transaction: Transaction) -> int:
 
 def is_elsewhere(client: Client) -> bool:
     """Whether a failure asks for the next address of the same name: 503, or silence (RFC 3263 section 4.3)."""
-    if client.targets is None:
-        return False
     if client.status == 503:
         return client.reply is not None
     return client.status == 408 and not client.replied

@@ -12,9 +12,9 @@ from typing import Any, Final, final
 
 from pysips.core.branches import Branch, all_of, from_message
 from pysips.core.context import FAILURE, Context
-from pysips.core.forward import Hop, next_hop, outgoing, socket_for
+from pysips.core.forward import Hop, is_blocked, next_hop, outgoing, socket_for
 from pysips.core.log import log
-from pysips.core.services import FAILED, RELIABLE, Peer, Promise, Socket, Target, Watcher
+from pysips.core.services import EXISTING, FAILED, RELIABLE, Peer, Promise, Socket, Target, Watcher
 from pysips.errors import SipError
 from pysips.sip.edits import Edits
 
@@ -31,6 +31,7 @@ ALLOW_NO_CANCEL: Final = 16
 GENERIC: Final = 1
 NO_SOCKET: Final = 7
 NO_DESTINATION: Final = 18
+FILTERED: Final = 473
 SEND_FAILED: Final = 477
 UNRESOLVABLE: Final = 476
 BAD_SCHEME: Final = 416
@@ -40,6 +41,7 @@ CODES: Final[dict[int, int]] = {
     GENERIC: -1,
     NO_SOCKET: -6,
     NO_DESTINATION: -3,
+    FILTERED: -5,
     SEND_FAILED: -6,
     UNRESOLVABLE: -4,
     BAD_SCHEME: -4,
@@ -200,8 +202,9 @@ class Relay:
         if len(targets) > 1 and not transaction.no_failover:
             client.targets = targets
         client.target = -1
-        if not next_target(client, targets, self.route_ctx, self.edits):
-            self.error = NO_SOCKET
+        error = next_target(client, targets, self.route_ctx, self.edits)
+        if error:
+            self.error = error
             return
         client.index = len(transaction.clients)
         transaction.clients.append(client)
@@ -254,7 +257,7 @@ def relay_at_once(transaction: Transaction, ctx: Context, hop: Hop | None) -> in
     if len(targets) > 1 and not transaction.no_failover:
         client.targets = targets
     client.target = -1
-    if not next_target(client, targets, ctx, ctx.edits):
+    if next_target(client, targets, ctx, ctx.edits):
         return WANTS_RELAY
     transaction.clients.append(client)
     if not send_first(client, ctx, ctx.edits):
@@ -277,18 +280,25 @@ def keep_phony(transaction: Transaction, index: int) -> int:
     return index
 
 
-def next_target(client: Client, targets: list[Target], ctx: Context, edits: Edits) -> bool:
-    """Aim a branch at its next target that a socket of ours can reach, and write its request; False for none."""
+def next_target(client: Client, targets: list[Target], ctx: Context, edits: Edits) -> int:
+    """Aim a branch at its next target that a socket of ours can reach and no blacklist has, and write its request.
+
+    0, or NO_SOCKET or FILTERED if there is none.
+    """
     services = ctx.services
+    error = NO_SOCKET
     while client.target + 1 < len(targets):
         client.target += 1
         target = targets[client.target]
         socket: Socket | None = socket_for(services, target, client.branch.socket, ctx.source.socket)
         if socket is not None:
-            client.peer = Peer(target.proto, target.host, target.port, socket)
+            connection = EXISTING if client.branch.flags & services.no_new_request else 0
+            client.peer = Peer(target.proto, target.host, target.port, socket, connection)
             client.data = outgoing(ctx, client.branch, socket, client.id, edits)
-            return True
-    return False
+            if not services.blacklists.active or not is_blocked(ctx, target, client.data):
+                return 0
+            error = FILTERED
+    return error
 
 
 def send_first(client: Client, ctx: Context, edits: Edits) -> bool:
@@ -309,7 +319,8 @@ def send_first(client: Client, ctx: Context, edits: Edits) -> bool:
             if client.targets is not None:
                 client.edits = edits
             return True
-        if client.targets is None or not next_target(client, client.targets, ctx, edits):
+        table.services.blacklists.remember(peer.proto, peer.host, peer.port)
+        if client.targets is None or next_target(client, client.targets, ctx, edits):
             del table.clients[client.id]
             client.data = b""
             return False
@@ -333,7 +344,7 @@ def retarget(client: Client, transaction: Transaction) -> bool:
     """Send a branch that could not be delivered to its next target; False without one."""
     targets = client.targets
     edits = client.edits
-    if targets is None or edits is None or not next_target(client, targets, transaction.ctx, edits):
+    if targets is None or edits is None or next_target(client, targets, transaction.ctx, edits):
         return False
     return send_first(client, transaction.ctx, edits)
 
@@ -354,7 +365,7 @@ def failover(client: Client) -> bool:
     made.on_reply = client.on_reply
     made.avps = client.avps
     client.targets = None
-    if not next_target(made, targets, transaction.ctx, edits):
+    if next_target(made, targets, transaction.ctx, edits):
         return False
     transaction.clients.append(made)
     return send_first(made, transaction.ctx, edits)
@@ -364,6 +375,8 @@ def excuse(error: int) -> tuple[int, str]:
     """Status and reason of the reply when no branch could be sent."""
     if error == SEND_FAILED:
         return 477, "Send failed (477/TM)"
+    if error == FILTERED:
+        return 473, "Filtered destination (473/TM)"
     if error == UNRESOLVABLE:
         return 476, "Unresolvable destination (476/TM)"
     if error == BAD_SCHEME:

@@ -7,9 +7,9 @@ from mypy_extensions import mypyc_attr
 from pysips.core.answer import reply_peer
 from pysips.core.branches import Branch, from_message
 from pysips.core.context import Context, Ending
-from pysips.core.forward import Hop, next_hop, outgoing, socket_for, stateless_branch
+from pysips.core.forward import Hop, is_blocked, next_hop, outgoing, socket_for, stateless_branch
 from pysips.core.log import log
-from pysips.core.services import FAILED, Peer, Target
+from pysips.core.services import EXISTING, FAILED, Peer, Target
 from pysips.core.waiting import CANCELLED
 from pysips.errors import SipError
 from pysips.sip.message import Message
@@ -18,10 +18,14 @@ from .cancel import GAVE_UP, cancel_branches
 from .forking import (
     ALLOW_NO_CANCEL,
     CODES,
+    FILTERED,
     NO_AUTO_477,
     NO_DESTINATION,
     NO_DNS_FAILOVER,
+    NO_SOCKET,
     PASS_REASON,
+    SEND_FAILED,
+    UNRESOLVABLE,
     WANTS_RELAY,
     Relay,
     excuse,
@@ -142,13 +146,21 @@ class AckWork(Work):
         ctx = self.ctx
         branch = self.branch
         services = ctx.services
+        error = NO_SOCKET if self.targets else UNRESOLVABLE
         for target in self.targets:
             socket = socket_for(services, target, branch.socket, ctx.source.socket)
             if socket is not None:
                 data = outgoing(ctx, branch, socket, stateless_branch(ctx))
-                if services.network.send(data, Peer(target.proto, target.host, target.port, socket)) != FAILED:
+                if is_blocked(ctx, target, data):
+                    error = FILTERED
+                    continue
+                connection = EXISTING if branch.flags & services.no_new_request else 0
+                peer = Peer(target.proto, target.host, target.port, socket, connection)
+                if services.network.send(data, peer) != FAILED:
                     return 1
-        return -6 if self.targets else -4
+                services.blacklists.remember(target.proto, target.host, target.port)
+                error = SEND_FAILED
+        return CODES[error]
 
 
 @final

@@ -10,9 +10,11 @@ from pysips.sip.via import COOKIE, bare, bracketed, parse_vias, reply_to
 from .answer import POSITIVE, source_marks
 from .branches import Branch, from_message
 from .context import ADD_LOCAL_RPORT, TCP_ALIAS, Context
-from .services import RELIABLE, Peer, Services, Socket, Target
+from .log import log
+from .services import EXISTING, RELIABLE, Peer, Services, Socket, Target
 
 CACHE_LIMIT: Final = 20_000
+CHOSEN: Final = "core.blacklists"  # where a context notes which blacklists apply to it
 TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss", "sctp")
 
 
@@ -91,7 +93,10 @@ def first_uri(routes: str) -> str:
 
 
 def socket_for(services: Services, target: Target, forced: Socket | None, received: Socket | None) -> Socket | None:
-    """Our socket towards a target: the forced one, else the one it came in by, else the first that can; or None."""
+    """Our socket towards a target: the forced one, else the one it came in by, else the first that can; or None.
+
+    With `mhomed` the kernel's choice of an address comes before the one it came in by.
+    """
     proto = target.proto
     family = 6 if ":" in target.host else 4
     if forced is not None:
@@ -100,6 +105,10 @@ def socket_for(services: Services, target: Target, forced: Socket | None, receiv
         for member in forced.members:
             if member.proto == proto and member.family == family:
                 return member
+    if services.by_route:
+        routed = socket_by_route(services, target, received)
+        if routed is not None:
+            return routed
     if received is not None and received.proto == proto and received.family == family:
         return received
     near = received if forced is None else forced
@@ -110,6 +119,30 @@ def socket_for(services: Services, target: Target, forced: Socket | None, receiv
                 return socket
             other = other or socket
     return other
+
+
+def socket_by_route(services: Services, target: Target, received: Socket | None) -> Socket | None:
+    """Our socket on the address that the kernel would send from to a target; None without such a socket, or route."""
+    own = services.network.own_address(target.host)
+    found: Socket | None = None
+    for socket in services.sockets:
+        if socket.host == own and socket.proto == target.proto:
+            if socket is received:
+                return socket
+            found = found or socket
+    if found is None and log.limited("core:mhomed " + own, 60.0):
+        log.warn("core:mhomed", "the kernel sends to " + target.host + " from " + (own or "nowhere")
+                 + ": there is no " + target.proto + " socket of ours")  # fmt: skip
+    return found
+
+
+def is_blocked(ctx: Context, target: Target, data: bytes) -> bool:
+    """Whether a blacklist that applies to this message has the target."""
+    lists = ctx.services.blacklists
+    if not lists.active:
+        return False
+    chosen: int | None = ctx.noted(CHOSEN)
+    return lists.blocks(chosen, target, data)
 
 
 def via_line(ctx: Context, socket: Socket, branch_id: str) -> str:
@@ -179,9 +212,13 @@ async def forward(ctx: Context, dest: str = "") -> int:
         if socket is None:
             continue
         data = outgoing(ctx, branch, socket, stateless_branch(ctx))
-        if ctx.services.network.send(data, Peer(target.proto, target.host, target.port, socket)) >= 0:
+        if is_blocked(ctx, target, data):
+            continue
+        connection = EXISTING if branch.flags & ctx.services.no_new_request else 0
+        if ctx.services.network.send(data, Peer(target.proto, target.host, target.port, socket, connection)) >= 0:
             ctx.program.core_stats.fwd_requests.inc()
             return 1
+        ctx.services.blacklists.remember(target.proto, target.host, target.port)
     return -1
 
 
@@ -206,5 +243,6 @@ def relay_reply(ctx: Context) -> bool:
     socket = socket_for(ctx.services, targets[0], ctx.send_socket, ctx.source.socket)
     if socket is None:
         return False
-    peer = Peer(targets[0].proto, targets[0].host, targets[0].port, socket)
+    connection = EXISTING if ctx.flags & ctx.services.no_new_reply else 0
+    peer = Peer(targets[0].proto, targets[0].host, targets[0].port, socket, connection)
     return ctx.services.network.send(edits.write(message.text), peer) >= 0

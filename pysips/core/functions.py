@@ -6,6 +6,7 @@ transformations).
 
 from pysips.script.catalogue import TransformSpec, VariableSpec
 
+from .functions_blacklists import BlacklistFunctions
 from .functions_branches import BranchFunctions
 from .functions_cache import CacheFunctions
 from .functions_flags import FlagFunctions
@@ -18,7 +19,8 @@ from .variables import variables
 
 
 class Core(
-    UriFunctions, FlagFunctions, BranchFunctions, SendingFunctions, ValueFunctions, LogFunctions, CacheFunctions
+    UriFunctions, FlagFunctions, BranchFunctions, SendingFunctions, BlacklistFunctions, ValueFunctions, LogFunctions,
+    CacheFunctions,
 ):  # fmt: skip
     """See the file's head."""
 

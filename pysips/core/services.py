@@ -78,12 +78,16 @@ def bond_of(name: str, members: tuple[Socket, ...]) -> Socket:
     return made
 
 
+EXISTING: Final = -1
+
+
 @final
 class Peer:
     """Somebody at the other end: where a message came from, or goes to.
 
     host: numeric, IPv6 without brackets; socket: ours towards it; connection: the id of the stream connection,
-    0 for datagrams or where any connection to that address will do.
+    0 for datagrams or where any connection to that address will do; negative (EXISTING, or an id with a minus): the
+    same, but none is opened for it.
     """
 
     __slots__ = ("connection", "host", "port", "proto", "socket")
@@ -185,6 +189,10 @@ class Network:
         """Send one message from `peer.socket`: SENT, FAILED, or PENDING (the watcher hears if it fails)."""
         raise NotReady("no network yet")
 
+    def own_address(self, host: str) -> str:
+        """Which address of this machine the kernel would send from to a numeric host; "" where no route leads."""
+        return ""
+
     def pass_on(self, slot: int, data: bytes, peer: Peer) -> None:
         """Hand bytes that came from `peer` to the worker that owns their call (house rule 9.2)."""
         raise NotReady("no siblings yet")
@@ -224,6 +232,21 @@ class Resolver:
     def ask(self, host: str, port: int, proto: str) -> Promise:
         """Ask; the promise brings list[Target], best first, empty if the name leads nowhere."""
         raise NotReady("no resolver yet")
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Blacklists:
+    """Targets that nothing is sent to; `core/blacklists.py` has them. active: whether there is any list."""
+
+    def __init__(self) -> None:
+        self.active: bool = False
+
+    def blocks(self, chosen: int | None, target: Target, data: bytes) -> bool:
+        """Whether a message must not go there. chosen: the lists that apply, None for those that always do."""
+        return False
+
+    def remember(self, proto: str, host: str, port: int) -> None:
+        """A target could not be reached, or did not answer, or says that it cannot serve now."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -364,11 +387,14 @@ class Services:
 
     slot, slots: which worker this is (-1: the attendant), and how many there are; call_slot: the worker that owns
     a Call-ID; lives: how many processes sat in this seat so far (2 and more: whoever sat here before has died).
+    by_route: whether the kernel's routes say which socket sends (`mhomed`); no_new_request, no_new_reply: the branch
+    and message flags with which no stream connection is opened for a request, or for its reply.
     """
 
     def __init__(self) -> None:
         self.network: Network = Network()
         self.resolver: Resolver = Resolver()
+        self.blacklists: Blacklists = Blacklists()
         self.clock: Clock = Clock()
         self.timers: Timers = Timers()
         self.tables: Tables = Tables()
@@ -379,6 +405,9 @@ class Services:
         self.bonds: dict[str, Socket] = {}
         self.message_flags: FlagNames = FlagNames("message")
         self.branch_flags: FlagNames = FlagNames("branch")
+        self.by_route: bool = False
+        self.no_new_request: int = 0
+        self.no_new_reply: int = 0
         self.slot: int = 0
         self.slots: int = 1
         self.lives: int = 1

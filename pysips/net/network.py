@@ -3,8 +3,9 @@
 import socket
 from typing import Final, Protocol, final
 
-from pysips.core.services import FAILED, Network, Peer, Receiver, Socket, Watcher
+from pysips.core.services import FAILED, Clock, Network, Peer, Receiver, Socket, Watcher
 
+from .routes import Routes
 from .tcp import Tcp
 from .udp import Udp, UdpCounters
 
@@ -21,9 +22,10 @@ class Siblings(Protocol):
 class WorkerNetwork(Network):
     """udp: by the number of the SIP socket, None for those of other transports."""
 
-    __slots__ = ("siblings", "tcp", "udp")
+    __slots__ = ("routes", "siblings", "tcp", "udp")
 
-    def __init__(self, udp: "list[Udp | None]", tcp: Tcp | None, siblings: Siblings) -> None:
+    def __init__(self, udp: "list[Udp | None]", tcp: Tcp | None, siblings: Siblings, clock: Clock) -> None:
+        self.routes: Routes = Routes(clock)
         self.udp: list[Udp | None] = udp
         self.tcp: Tcp | None = tcp
         self.siblings: Siblings = siblings
@@ -35,6 +37,10 @@ class WorkerNetwork(Network):
             return FAILED if udp is None else udp.send(data, peer.host, peer.port)
         tcp = self.tcp
         return FAILED if tcp is None else tcp.send(data, peer, watcher)
+
+    def own_address(self, host: str) -> str:
+        """See `core.services.Network`."""
+        return self.routes.own_address(host)
 
     def pass_on(self, slot: int, data: bytes, peer: Peer) -> None:
         """See `core.services.Network`."""

@@ -174,11 +174,12 @@ class Tcp:
 
     def send(self, data: bytes, peer: Peer, watcher: Watcher | None) -> int:
         """Send over the peer's connection, another one to its address, or a new one; see `Network.send`."""
-        if peer.connection:
-            slot = peer.connection % SLOTS
+        known = abs(peer.connection)
+        if known >= SLOTS:
+            slot = known % SLOTS
             if slot != self.slot:
-                return self.siblings.send(slot, peer.connection, data, watcher)
-            one = self.connections.get(peer.connection)
+                return self.siblings.send(slot, known, data, watcher)
+            one = self.connections.get(known)
             if one is not None:
                 return one.send(data, watcher)
         one = self.places.get((peer.proto, peer.host, peer.port))
@@ -187,6 +188,8 @@ class Tcp:
         connection = self.elsewhere(peer.proto, peer.host, peer.port)
         if connection:
             return self.siblings.send(connection % SLOTS, connection, data, watcher)
+        if peer.connection < 0:
+            return FAILED
         return self.connect(data, peer, watcher)
 
     def elsewhere(self, proto: str, host: str, port: int) -> int:

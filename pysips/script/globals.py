@@ -47,7 +47,6 @@ BUFFER: Final = "texts have no buffer of a fixed size"
 RECEIVED: Final = "whether Via gets a received parameter is for RFC 3261 section 18.2.1 to say"
 NO_BATCH: Final = "rows are gathered by the modules that write many"
 NO_EVENT: Final = "E_CORE_LOG is not raised"
-NO_FLAG: Final = "connections are opened whatever the flag"
 FORMATS: Final = ("plain_text", "json", "json_cee")
 FACILITIES: Final = (
     "LOG_AUTH", "LOG_AUTHPRIV", "LOG_CRON", "LOG_DAEMON", "LOG_FTP", "LOG_KERN", "LOG_LPR", "LOG_MAIL", "LOG_NEWS",
@@ -85,7 +84,7 @@ KNOWN: Final[dict[str, Known]] = {
     "auto_aliases": number(0, FLAG),
     "advertised_address": Known("host"),
     "advertised_port": number(None, PORT),
-    "mhomed": number(0, FLAG, later="the routing table is not asked which socket to send from"),
+    "mhomed": number(0, FLAG),
     "check_via": number(0, FLAG),
     "server_signature": number(1, FLAG),
     "server_header": text(),
@@ -94,7 +93,7 @@ KNOWN: Final[dict[str, Known]] = {
     "disable_503_translation": number(0, FLAG),
     "disable_stateless_fwd": number(None, FLAG),
     # DNS
-    "disable_dns_blacklist": number(1, FLAG, later="targets that failed are not remembered"),
+    "disable_dns_blacklist": number(1, FLAG),
     "disable_dns_failover": number(0, FLAG),
     "dns": number(0, FLAG, ignored=RECEIVED),
     "rev_dns": number(0, FLAG, ignored=RECEIVED),
@@ -121,8 +120,8 @@ KNOWN: Final[dict[str, Known]] = {
     "tcp_keepcount": number(0),
     "tcp_keepidle": number(0),
     "tcp_keepinterval": number(0),
-    "tcp_no_new_conn_bflag": text(later=NO_FLAG),
-    "tcp_no_new_conn_rplflag": text(later=NO_FLAG),
+    "tcp_no_new_conn_bflag": text(),
+    "tcp_no_new_conn_rplflag": text(),
     # processes
     "udp_workers": number(8, (1, 1000)),
     "tcp_workers": number(8, (0, 1000)),

@@ -46,10 +46,15 @@ class FakeNet(Network):
         self.aliases: list[tuple[int, int]] = []
         self.closed: list[int] = []
         self.connections: dict[tuple[str, str, int], int] = {}
+        self.routes: dict[str, str] = {}  # host → our address
+
+    def own_address(self, host: str) -> str:
+        return self.routes.get(host, "")
 
     def send(self, data: bytes, peer: Peer, watcher: Watcher | None = None) -> int:
         address = (peer.host, peer.port)
-        if address in self.refused:
+        unknown = peer.connection < 0 and peer.proto in RELIABLE and (peer.proto, *address) not in self.connections
+        if address in self.refused or unknown:
             return FAILED
         if address in self.breaking and watcher is not None and peer.proto in RELIABLE:
             self.watchers.append((peer, watcher))

@@ -141,3 +141,85 @@ def test_a_bond_that_makes_no_sense_is_a_complaint(head: str, call: str, message
     with pytest.raises(ConfigError) as refused:
         once(call or "exit;", head=head)
     assert message in refused.value.complaints[0].message
+
+
+HOMES = 'socket=udp:10.0.0.9:5060\nsocket=udp:10.1.0.9:5060\nsocket=udp:10.1.0.9:5080\nstrict_parsing=no\n' + (
+    'mhomed = yes\nloadmodule "proto_udp.so"\n'
+)  # fmt: skip
+
+
+def routed(route: str = "forward();", **routes: str) -> tuple[str, int]:
+    """Which socket sends, when these routes lead to 10.0.0.2."""
+    story = Story(f"route {{ {route} }}", "sl tm", HOMES)
+    story.net.routes = routes and {"10.0.0.2": routes["own"]}
+    story.party("10.0.0.1").said(request("MESSAGE", "sip:b@10.0.0.2"))
+    sent = [peer.socket for _, peer in story.net.sent if peer.host == "10.0.0.2"]
+    return sent[0].host, sent[0].port
+
+
+def test_with_mhomed_the_kernels_route_says_which_socket_sends() -> None:
+    assert routed(own="10.1.0.9") == ("10.1.0.9", 5060)
+    assert routed("t_relay();", own="10.1.0.9") == ("10.1.0.9", 5060)
+    assert routed(own="10.0.0.9") == ("10.0.0.9", 5060)
+
+
+def test_a_forced_socket_comes_before_the_route() -> None:
+    assert routed('force_send_socket("udp:10.1.0.9:5080"); forward();', own="10.0.0.9") == ("10.1.0.9", 5080)
+
+
+def test_a_route_from_an_address_without_a_socket_changes_nothing() -> None:
+    assert routed(own="10.2.0.9") == ("10.0.0.9", 5060)
+    assert routed() == ("10.0.0.9", 5060)
+
+
+CLOSED = 'socket=udp:10.0.0.9:5060\nsocket=tcp:10.0.0.9:5060\nstrict_parsing=no\nloadmodule "proto_udp.so"\n' + (
+    'loadmodule "proto_tcp.so"\ntcp_no_new_conn_bflag = CLOSED\ntcp_no_new_conn_rplflag = RCLOSED\n'
+)  # fmt: skip
+OVER_TCP = request("MESSAGE", "sip:b@10.0.0.2;transport=tcp")
+
+
+@pytest.mark.parametrize("way", ["forward()", 't_relay("no-auto-477")'])
+def test_with_its_flag_a_request_opens_no_connection(way: str) -> None:
+    assert once(f'setbflag("CLOSED"); {way}; say("$rc");', OVER_TCP, "sl tm", head=CLOSED).lines in (["-1"], ["-6"])
+    assert once(f'{way}; say("$rc");', OVER_TCP, "sl tm", head=CLOSED).lines == ["1"]
+
+
+def test_with_its_flag_a_request_takes_a_connection_that_is_there() -> None:
+    story = Story('route { setbflag("CLOSED"); t_relay(); }', "sl tm", CLOSED)
+    story.net.connections["tcp", "10.0.0.2", 5060] = 4099
+    bob = story.party("10.0.0.2", proto="tcp")
+    story.party("10.0.0.1").said(OVER_TCP)
+    bob.heard("MESSAGE")
+
+
+@pytest.mark.parametrize(("flag", "connection"), [("", 4099), ('setflag("RCLOSED");', -4099)])
+def test_with_its_flag_a_reply_opens_no_connection(flag: str, connection: int) -> None:
+    story = Story(f"route {{ {flag} t_relay(); }}", "sl tm", CLOSED)
+    alice, bob = story.party("10.0.0.1", proto="tcp", connection=4099), story.party("10.0.0.2")
+    story.net.connections["tcp", "10.0.0.1", 5060] = 4099
+    alice.said(request("MESSAGE", "sip:b@10.0.0.2", transport="TCP"))
+    bob.answered(bob.heard("MESSAGE"), 200)
+    alice.heard(200)
+    assert story.net.sent[-1][1].connection == connection
+
+
+@pytest.mark.parametrize(("flag", "connection"), [("", 4099), ('setflag("RCLOSED");', -4099)])
+def test_nor_does_one_that_is_made_here(flag: str, connection: int) -> None:
+    story = Story(f'route {{ {flag} t_newtran(); t_reply(404, "No"); }}', "sl tm", CLOSED)
+    alice = story.party("10.0.0.1", proto="tcp", connection=4099)
+    story.net.connections["tcp", "10.0.0.1", 5060] = 4099
+    alice.said(request("MESSAGE", transport="TCP"))
+    alice.heard(404)
+    assert story.net.sent[-1][1].connection == connection
+
+
+def test_nor_does_one_that_is_sent_on_without_state() -> None:
+    for flag, sent in (("", 1), ('setflag("RCLOSED"); ', 0)):
+        story = Story(f"route {{ forward(); }}\nonreply_route {{ {flag}exit; }}", "", CLOSED)
+        reply = (
+            "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bK-2\r\n"
+            "Via: SIP/2.0/TCP 10.0.0.1:5060;branch=z9hG4bK-1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@b>;tag=2\r\n"
+            "Call-ID: 1\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n"
+        )
+        story.party("10.0.0.2").said(reply)
+        assert len(story.net.sent) == sent

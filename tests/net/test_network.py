@@ -2,7 +2,7 @@
 
 import socket
 
-from pysips.core.services import FAILED, SENT, Peer, Receiver, Socket, Watcher
+from pysips.core.services import FAILED, SENT, Clock, Peer, Receiver, Socket, Watcher
 from pysips.core.stats import Statistics
 from pysips.net.endpoint import open_one
 from pysips.net.network import WorkerNetwork, udp_of
@@ -44,7 +44,7 @@ def made(streams: Streams | None) -> tuple[WorkerNetwork, list[Socket], list[soc
     named = Statistics()
     counters = UdpCounters(*[named.counter("net", name) for name in ("dropped", "failed", "unreachable")])
     lines = Lines()
-    network = WorkerNetwork(udp_of(wheres, socks, Receiver(), counters), streams, lines)  # type: ignore[arg-type]
+    network = WorkerNetwork(udp_of(wheres, socks, Receiver(), counters), streams, lines, Clock())  # type: ignore[arg-type]
     return network, wheres, socks, lines
 
 

@@ -6,7 +6,20 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from pysips.core.services import FAILED, PENDING, SENT, Clock, Peer, Receiver, Socket, Tables, Timer, Timers, Watcher
+from pysips.core.services import (
+    EXISTING,
+    FAILED,
+    PENDING,
+    SENT,
+    Clock,
+    Peer,
+    Receiver,
+    Socket,
+    Tables,
+    Timer,
+    Timers,
+    Watcher,
+)
 from pysips.core.stats import Statistics
 from pysips.net.endpoint import open_one
 from pysips.net.tcp import SLOTS, Tcp, TcpCounters, TcpSettings, place_key
@@ -462,3 +475,19 @@ async def test_a_connection_that_ends_in_order_frightens_nobody(one_world: World
     writer.close()
     await until(lambda: not one_world.tcp.connections)
     assert one_world.heard.gone == []
+
+
+async def test_where_none_may_be_opened_only_connections_that_are_there_are_used(one_world: World) -> None:
+    world = one_world
+    tcp = world.tcp
+    assert tcp.send(MESSAGE, Peer("tcp", "127.0.0.1", 9, world.where, EXISTING), None) == FAILED
+    assert not tcp.connections
+    reader, _ = await world.dial()
+    one = next(iter(tcp.connections.values()))
+    for connection in (EXISTING, -one.id):
+        assert tcp.send(MESSAGE, Peer("tcp", one.host, one.port, world.where, connection), None) == SENT
+        assert await reader.readexactly(len(MESSAGE)) == MESSAGE
+    one.end("the test wants it")
+    assert tcp.send(MESSAGE, Peer("tcp", one.host, one.port, world.where, -one.id), None) == FAILED
+    assert tcp.send(MESSAGE, Peer("tcp", "127.0.0.1", 9, world.where, -(7 * SLOTS)), None) == PENDING
+    assert world.lines.said[-1] == ("send", 0, 7 * SLOTS, MESSAGE)

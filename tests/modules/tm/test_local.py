@@ -188,3 +188,21 @@ def test_provisional_replies_to_a_request_of_ours_are_told_if_asked_for() -> Non
         bob.answered(came, 180)
         bob.answered(came, 200)
         assert diary.notes == told
+
+
+@pytest.mark.parametrize("ending", ["503", "silence", "refused"])
+def test_a_request_of_ours_tries_the_next_address_of_a_name(ending: str) -> None:
+    story = Story('modparam("tm", "fr_timeout", 2)\nroute { exit; }', "tm")
+    story.resolver.names["pbx.example"] = [Target("udp", "10.0.0.2", 5060), Target("udp", "10.0.0.3", 5060)]
+    bob, carol = story.party("10.0.0.2"), story.party("10.0.0.3")
+    if ending == "refused":
+        story.net.refused.add(("10.0.0.2", 5060))
+    promise = ask(story, uri="sip:b@pbx.example")
+    if ending == "503":
+        bob.answered(bob.heard("OPTIONS"), 503)
+    elif ending == "silence":
+        story.after(2.1)
+    came = carol.heard("OPTIONS")
+    assert len(came.values("V")) == 1
+    carol.answered(came, 200)
+    assert promise.value[0] == 200
