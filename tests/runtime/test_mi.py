@@ -1,8 +1,9 @@
 """Management commands: JSON-RPC's rules, parameters, and answers merged from several processes."""
 
 import json
+import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -77,11 +78,22 @@ class Commands(Module):
         return "hidden"
 
 
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Worlds are closed after each test."""
+    yield
+    while World.opened:
+        World.opened.pop().close()
+
+
 class World:
-    """An attendant and two workers."""
+    """An attendant and two workers. opened: the sockets of all worlds of a test."""
+
+    opened: ClassVar[list[socket.socket]] = []
 
     def __init__(self) -> None:
         self.boxes = Mailboxes(3)
+        self.opened.extend(self.boxes.readers + self.boxes.writers)
         self.wheels = [Wheel() for _ in range(3)]
         dropped = Statistics().counter("net", "dropped")
         self.lines = [Handover(self.boxes, seat, [], self.wheels[seat], dropped) for seat in range(3)]
