@@ -3,15 +3,16 @@
 Nodes of a cluster name contacts by it, and so do `$ct` lookups by id and SQL rows: all of them must make the same.
 """
 
+import sys
 from dataclasses import dataclass
-from struct import Struct
 from typing import Final
 
 CLABEL_BITS: Final = 14
 RLABEL_BITS: Final = 32
 HASH_BITS: Final = 16
 WORD: Final = 0xFFFF_FFFF
-WORDS: Final = Struct(">I")
+LONGEST: Final = 512  # bytes that are mixed all at once
+LOW_BITS: Final = int.from_bytes(b"\x1f\xff\xff\xff" * (LONGEST // 4), "big")  # what `>> 3` leaves in each word
 
 
 def aor_hash(aor: str) -> int:
@@ -19,8 +20,10 @@ def aor_hash(aor: str) -> int:
     data = aor.encode("utf-8", "surrogateescape")
     total = 0
     whole = len(data) & ~3
-    if data.isascii():
-        total = sum([word ^ (word >> 3) for (word,) in WORDS.iter_unpack(data[:whole])])
+    if whole <= LONGEST and data.isascii():  # all words side by side in one number
+        words = int.from_bytes(data[:whole], "big")
+        words ^= words >> 3 & LOW_BITS
+        total = sum(memoryview(words.to_bytes(whole, sys.byteorder)).cast("I"))
     else:
         for at in range(0, whole, 4):
             total += mixed(joined(data[at : at + 4]))

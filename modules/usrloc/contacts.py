@@ -14,6 +14,7 @@ Facts:
 """
 
 import random
+from struct import Struct
 from typing import Final, final
 
 from mypy_extensions import mypyc_attr
@@ -29,6 +30,7 @@ from .records import Contact, Record, decode, encode
 
 RECORDS: Final = b"L"  # the kinds of records in the shared table
 COUNTS: Final = b"l"
+PAIR: Final = Struct(">QQ")  # AoRs and contacts
 
 INSERTED: Final = 1
 UPDATED: Final = 2
@@ -340,13 +342,14 @@ def count(transaction: Transaction, domain: Domain, users: int, contacts: int) -
 
 
 def packed(users: int, contacts: int) -> bytes:
-    return users.to_bytes(8, "big") + contacts.to_bytes(8, "big")
+    return PAIR.pack(users, contacts)
 
 
 def unpacked(data: bytes | None) -> tuple[int, int]:
     if data is None:
         return 0, 0
-    return int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big")
+    users, contacts = PAIR.unpack(data)
+    return users, contacts
 
 
 def base_of(aor: str) -> int:

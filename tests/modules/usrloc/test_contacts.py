@@ -1,9 +1,11 @@
 """The location tables: an AoR changes as a whole, the counts stay true, and followers hear of it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pysips.core.services import Clock, Services, TablesFull
-from pysips.modules.usrloc.contact_ids import aor_hash
+from pysips.modules.usrloc.contact_ids import aor_hash, joined, mixed
 from pysips.modules.usrloc.contacts import (
     DELETED,
     INSERTED,
@@ -256,3 +258,14 @@ def test_a_contact_without_room_is_not_registered_at_one_go_either(location: Loc
     tables.is_full = False
     assert stored(location) == []
     assert tables.writer is None
+
+
+ASCII = st.text(st.characters(max_codepoint=127), max_size=40)
+ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+@given(ASCII | ANY | st.just("a" * 600))
+def test_the_hash_is_that_of_its_words(aor: str) -> None:
+    data = aor.encode("utf-8", "surrogateescape")
+    words = sum(mixed(joined(data[at : at + 4])) for at in range(0, len(data), 4)) & 0xFFFF_FFFF
+    assert aor_hash(aor) == (words + (words >> 11) + (words >> 13) + (words >> 23)) & 0xFFFF_FFFF
