@@ -21,6 +21,7 @@ LINE_MARK: Final = "__OSSPP_LINE__"
 BEGIN_MARK: Final = "__OSSPP_FILEBEGIN__"
 END_MARK: Final = "__OSSPP_FILEEND__"
 MARK: Final = re.compile(rf'{LINE_MARK} (\d+)|{BEGIN_MARK} "(.*)"|({END_MARK})')
+SYNC_LINE: Final = re.compile(r'#line \d+(?: "[^"]*")?$')  # m4 -s: our marks know better
 
 # What a comment must not be looked for in: strings, and a variable up to its opening bracket.
 LANDMARK: Final = re.compile(r""""(?:[^"\\]|\\[\s\S])*"|'[^']*'|\#[^\n]*|/\*|\$[^\s()\[\];:,=!<>~+\-*/%&|^]*\(?|["']""")
@@ -212,15 +213,22 @@ def _preprocessed(
     places: list[tuple[str, int]] = []
     name, number = file, 1
     for line in result.removesuffix("\n").split("\n"):
-        mark = MARK.fullmatch(line.strip())
-        if mark is None:
-            kept.append(line)
+        if SYNC_LINE.match(line):
+            continue
+        done = 0
+        for mark in MARK.finditer(line):  # one whose line end a macro has swallowed stands behind other text
+            if line[done : mark.start()].strip():
+                kept.append(line[done : mark.start()])
+                places.append((name, number))
+            done = mark.end()
+            if mark.group(1):
+                number = int(mark.group(1))
+            elif mark.group(2):
+                name, number = mark.group(2), 1
+        if done == 0 or line[done:].strip():
+            kept.append(line[done:])
             places.append((name, number))
             number += 1
-        elif mark.group(1):
-            number = int(mark.group(1))
-        elif mark.group(2):
-            name, number = mark.group(2), 1
     return kept, places
 
 

@@ -78,6 +78,41 @@ def test_preprocessor_changes_text_and_places_stay() -> None:
     assert read.origin == [("x.cfg", 1), ("x.cfg", 2)]
 
 
+def test_a_mark_whose_line_end_a_preprocessor_took_is_found_within_a_line() -> None:
+    read = of_text("one\ntwo\nthree\nfour\n", "x.cfg", "sed -z s/\\nthree\\n/+/")
+    assert read.lines == ["one", "two", "+", "four"]
+    assert [read.origin_of(line)[1] for line in range(1, 5)] == [1, 2, 3, 4]
+
+
+@pytest.mark.needs("m4")
+def test_m4_fills_in_a_template_and_complaints_name_its_lines(tmp_path: Path) -> None:
+    """As `opensips -p m4`: features by ifelse, over several lines, within a condition, and in files of its own."""
+    (tmp_path / "defined.m4").write_text("divert(-1)\ndefine(`WITH_B', `yes')\ndefine(`PORT', `5060')\ndivert\n")
+    template = """include_file "defined.m4"
+socket=udp:127.0.0.1:PORT
+ifelse(WITH_B, `yes', `loadmodule "b.so"
+modparam("b", "x", 1)', `')
+route {
+    if (a() ifelse(WITH_B, `yes', `|| b()
+        || c()', `')) {
+        d();
+    }
+}
+"""
+    path = tmp_path / "x.m4"
+    path.write_text(template)
+    for command in ("m4", "m4 -s"):
+        read = of_file(str(path), command)
+        text = [line.strip() for line in read.text.split("\n") if line.strip()]
+        assert text == [
+            "socket=udp:127.0.0.1:5060", 'loadmodule "b.so"', 'modparam("b", "x", 1)', "route {", "if (a() || b()",
+            "|| c()) {", "d();", "}", "}",
+        ]  # fmt: skip
+        for what, line in (("socket", 2), ("loadmodule", 3), ("modparam", 4), ("route", 5), ("|| c()", 7), ("d()", 8)):
+            [found] = [at for at, one in enumerate(read.lines, 1) if one.strip().startswith(what)]
+            assert read.origin_of(found) == (str(path), line)
+
+
 def test_preprocessor_that_drops_lines_keeps_the_places_of_the_others() -> None:
     read = of_text("one\ndrop\nthree\n", "x.cfg", "sed /^drop/d")
     assert list(zip(read.lines, read.origin, strict=True)) == [("one", ("x.cfg", 1)), ("three", ("x.cfg", 3))]
