@@ -17,7 +17,7 @@ BELOW_MODULES = {"errors", "sip", "core"}
 BELOW_TESTING = {"errors", "sip", "script", "core"}
 ONE_USER = {
     "lmdb": "pysips/runtime/tables.py",
-    "dns": "pysips/net/resolve.py",
+    "dns": "pysips/net/records.py",
     "lark": "pysips/script/parse.py",
     "re2": "pysips/script/regex.py",
 }
