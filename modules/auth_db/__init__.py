@@ -118,9 +118,8 @@ class AuthDb(Module):
         """The HA1 of an account; None if it has none for this algorithm."""
         kept = row[0]
         text = kept.decode("utf-8", "replace") if isinstance(kept, bytes) else str(kept or "")
-        if self.calculate_ha1 == 1:
-            credentials = asked.credentials
-            return digest.ha1(algorithm, credentials.username, asked.realm, text)
+        if self.calculate_ha1 == 1:  # an empty column is no password
+            return digest.ha1(algorithm, asked.credentials.username, asked.realm, text) if text else None
         text = text.rstrip(" ")  # PostgreSQL fills up
         if len(text) == algorithm.digits:
             return text

@@ -90,6 +90,15 @@ SUBSCRIBER_7: Final = Layout(
     (("account_idx", ("username", "domain")),),
     (("username_idx", ("username",)),),
 )  # fmt: skip
+URI: Final = Layout(
+    "uri",
+    2,
+    (
+        KEY, char("username", 64), char("domain", 64), char("uri_user", 64),
+        Column("last_modified", "date", default=EARLIEST),
+    ),
+    (("account_idx", ("username", "domain", "uri_user")),),
+)  # fmt: skip
 CLUSTERER: Final = Layout(
     "clusterer",
     4,
@@ -127,7 +136,9 @@ USERLOCATION: Final = Layout(
 )
 """A federation's records: which site knows an address of record. Ours; OpenSIPS keeps them in no SQL database."""
 
-LAYOUTS: Final[tuple[Layout, ...]] = (LOCATION, SUBSCRIBER, SUBSCRIBER_7, CLUSTERER, BRIDGE, CACHEDB, USERLOCATION)
+LAYOUTS: Final[tuple[Layout, ...]] = (
+    LOCATION, SUBSCRIBER, SUBSCRIBER_7, URI, CLUSTERER, BRIDGE, CACHEDB, USERLOCATION
+)  # fmt: skip
 DIALECTS: Final[dict[str, Callable[[], sa.Dialect]]] = {
     "mysql": mysql.dialect, "postgres": postgresql.dialect, "sqlite": sqlite.dialect,
 }  # fmt: skip
