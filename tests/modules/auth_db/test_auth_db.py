@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
+from pysips.core.log import log
 from pysips.core.sqltables import SUBSCRIBER_7, statements
 from pysips.core.sqlwork import Attempt, Query, Update
 from pysips.errors import ConfigError
 from pysips.sip.message import Message
+from pysips.testing.messages import request
 from pysips.testing.sql import FakeSql
 from pysips.testing.story import HEAD, Story
+from tests.credentials import credentials
 from tests.modules.auth.conftest import Caller
 
 MODULES = "sl signaling db_sqlite auth auth_db"
@@ -35,6 +38,7 @@ class Rig(Caller):
     """A server with alice in its database, and a caller."""
 
     def __init__(self, parameters: str = "", challenge: str = "", after: str = "", route: str = ROUTE) -> None:
+        log.held.clear()  # lines that come once a minute
         self.sql = FakeSql("subscriber", "uri")
         self.add("alice")
         text = 'modparam("auth_db", "db_url", "sqlite:///x")\n' + parameters
@@ -67,15 +71,9 @@ def test_the_domain_is_looked_at() -> None:
     rig = Rig()
     rig.add("bob", "other.example")
     assert rig.prove(rig.ask(), user="bob").status == 401
-    assert Rig.status_of(Rig('modparam("auth_db", "use_domain", 0)\n'), "bob", "other.example") == 200
-
-
-def status_of(rig: Rig, user: str, domain: str) -> int:
-    rig.add(user, domain)
-    return rig.prove(rig.ask(), user=user).status
-
-
-Rig.status_of = staticmethod(status_of)  # type: ignore[attr-defined]
+    rig = Rig('modparam("auth_db", "use_domain", 0)\n')
+    rig.add("bob", "other.example")
+    assert rig.prove(rig.ask(), user="bob").status == 200
 
 
 def test_a_name_with_a_domain_in_tables_of_2_4() -> None:
@@ -129,12 +127,10 @@ def test_capital_hexadecimal_is_the_same() -> None:
 
 
 def test_credentials_are_loaded_into_avps() -> None:
-    rig = Rig(
-        'modparam("auth_db", "load_credentials", "$avp(key)=id; domain;password")\n', "", "$avp(key) $avp(domain)"
-    )
+    wanted = 'modparam("auth_db", "load_credentials", "$avp(key)=id; domain;password")\n'
+    rig = Rig(wanted, "", "$avp(key) $avp(domain) $avp(password)")
     assert rig.prove(rig.ask()).status == 200
-    assert rig.logged()[-1] == "alice 1 r.example"
-    assert rig.story.lines  # an empty password is none
+    assert rig.logged()[-1] == "alice 1 r.example <null>"
 
 
 @pytest.mark.parametrize("name", ["j\udcf6rg", "nu\0ll", "' OR 1=1 --", "%", "a" * 2000, "\u0661"])
@@ -189,8 +185,6 @@ route {
 
 def asked(rig: Rig, **facts: str) -> dict[str, str]:
     """What the questions were answered, by their names."""
-    from tests.credentials import credentials
-
     said: Message = rig.ask(method="MESSAGE", **facts)
     challenge = said.header("Proxy-Authenticate")
     assert challenge is not None
@@ -221,16 +215,10 @@ def test_questions_that_nobody_answers() -> None:
     }
     """
     rig = Rig(route=route)
-    rig.party.said(request_of("MESSAGE"))
+    rig.party.said(request("MESSAGE"))
     rig.sql.is_down = True
-    rig.party.said(request_of("OPTIONS"))
+    rig.party.said(request("MESSAGE", branch="z9hG4bK-2"))
     assert rig.logged() == ["1", "-4", "-1", "-4", "-8", "-1"]
-
-
-def request_of(method: str) -> str:
-    from pysips.testing.messages import request
-
-    return request(method, branch=f"z9hG4bK{method}")
 
 
 @pytest.mark.parametrize(
