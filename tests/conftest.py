@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import Server
+from tests.live import ACCOUNTS, Server, make_accounts
 from tests.own_network import leave_the_network
 from tests.packages import need
 
@@ -39,7 +39,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """`serve(script, *options)` starts a server; all of them end with the test, and none may have left a traceback.
 
-    opensips.cfg.example names a pipe in /tmp: it gets one in the test's folder, as other servers may run meanwhile.
+    opensips.cfg.example names a pipe in /tmp and a file of accounts: both are in the test's folder, as other servers
+    may run meanwhile. Every account's password is `tests.live.PASSWORD`.
     """
     servers: list[Server] = []
 
@@ -47,6 +48,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         folder = tmp_path / f"server{len(servers)}"
         folder.mkdir()
         script = script.replace("/tmp/opensips_fifo", "{folder}/opensips_fifo")
+        if ACCOUNTS in script:
+            script = script.replace(ACCOUNTS, f"sqlite://{make_accounts(folder)}")
         servers.append(Server(script, folder, *options, port=port))
         return servers[-1]
 

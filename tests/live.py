@@ -15,9 +15,12 @@ from typing import Any
 from pysips.cli.mi import ask
 from pysips.errors import PysipsError
 from tests.bench.accounting import family, memory_kb
+from tests.credentials import credentials
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "opensips.cfg.example"
+ACCOUNTS = "sqlite://.example/accounts.db"  # those of opensips.cfg.example
+PASSWORD = "secret"
 
 
 def until(true: Callable[[], object], seconds: float, what: str) -> None:
@@ -26,6 +29,19 @@ def until(true: Callable[[], object], seconds: float, what: str) -> None:
     while not true():
         assert time.monotonic() < end, f"{what} did not happen within {seconds:g} s"
         time.sleep(0.02)
+
+
+def make_accounts(folder: Path, *names: str, domain: str = "pysips") -> Path:
+    """A file of accounts, and one of their passwords, as scripts/run makes them: alice and bob, or those named."""
+    from pysips.cli import main
+
+    path = folder / "accounts.db"
+    names = names or ("alice", "bob")
+    assert main(["db", "create", "--url", f"sqlite://{path}", "subscriber"]) == 0
+    for name in names:
+        assert main(["user", "add", "--url", f"sqlite://{path}", f"{name}@{domain}", PASSWORD]) == 0
+    (folder / "passwords").write_text("".join(f"{name} {PASSWORD}\n" for name in names), "utf-8")
+    return path
 
 
 class Server:
@@ -143,6 +159,18 @@ class Phone:
             f"{method} {uri} SIP/2.0",
             [line for line in headers if line.partition(":")[0].lower() not in replaced] + list(extra),
         )
+
+    def prove(self, method: str, uri: str, *extra: str, password: str = PASSWORD, **more: Any) -> None:
+        """Send a request, hear its challenge, and send it again with the password."""
+        self.request(method, uri, *extra, **more)
+        challenged = self.hear(" 40")
+        name = "WWW-Authenticate" if " 401 " in challenged.split("\r\n")[0] else "Proxy-Authenticate"
+        if method == "INVITE":
+            replaced = (f"Via: {header(self.said.decode(), 'Via')}", f"CSeq: {self.cseq} ACK")
+            self.request("ACK", uri, *replaced, **{**more, "to": header(challenged, "To")})
+        proof = credentials(header(challenged, name), self.user, password, method, uri)
+        answer = "Authorization" if name == "WWW-Authenticate" else "Proxy-Authorization"
+        self.request(method, uri, f"{answer}: {proof}", *extra, **more)
 
     def answer(self, request: str, status: str, *extra: str) -> None:
         """Answer a request that was heard."""

@@ -22,7 +22,7 @@ def phone(server: Server) -> Iterator[Callable[..., Phone]]:
     def register(user: str, port: int, host: str = "127.0.0.1", tcp: bool = False) -> Phone:
         one = Phone(user, port, host, tcp=tcp)
         made.append(one)
-        one.request("REGISTER", f"sip:{one.server}", to=f"<sip:{user}@{one.server}>", call=f"register-{user}")
+        one.prove("REGISTER", f"sip:{one.server}", to=f"<sip:{user}@{one.server}>", call=f"register-{user}")
         assert f"sip:{user}@{one.address}" in header(one.hear("200"), "Contact")
         return one
 
@@ -35,7 +35,7 @@ def phone(server: Server) -> Iterator[Callable[..., Phone]]:
 @pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
 def test_two_phones_call_and_hang_up(phone: Callable[..., Phone], host: str, tcp: bool) -> None:
     alice, bob = phone("alice", 25061, host), phone("bob", 25062, host, tcp)
-    alice.request("INVITE", f"sip:bob@{alice.server}", call="the-call")
+    alice.prove("INVITE", f"sip:bob@{alice.server}", call="the-call")
     invite = bob.hear("INVITE")
     assert header(invite, "Record-Route")
     assert header(invite, "Max-Forwards") == "69"
@@ -54,7 +54,7 @@ def test_two_phones_call_and_hang_up(phone: Callable[..., Phone], host: str, tcp
 
 def test_a_caller_gives_up(phone: Callable[..., Phone]) -> None:
     alice, bob = phone("alice", 25061), phone("bob", 25062)
-    alice.request("INVITE", f"sip:bob@{alice.server}")
+    alice.prove("INVITE", f"sip:bob@{alice.server}")
     invite = bob.hear("INVITE")
     bob.answer(invite, "180 Ringing")
     alice.hear("180")
@@ -71,7 +71,7 @@ def test_a_caller_gives_up(phone: Callable[..., Phone]) -> None:
 
 def test_who_is_not_registered_is_not_called(phone: Callable[..., Phone], server: Server) -> None:
     alice = phone("alice", 25061)
-    alice.request("INVITE", f"sip:nobody@{alice.server}")
+    alice.prove("INVITE", f"sip:nobody@{alice.server}")
     alice.hear("480")
     assert server.mi("ul_show_contact", ["location", "alice@127.0.0.1"])["Contacts"]
 
@@ -84,7 +84,35 @@ def test_another_domain_is_not_called_through_us(phone: Callable[..., Phone]) ->
 
 def test_a_call_leaves_a_line_in_the_log(phone: Callable[..., Phone], server: Server) -> None:
     alice, bob = phone("alice", 25061), phone("bob", 25062)
-    alice.request("INVITE", f"sip:bob@{alice.server}")
+    alice.prove("INVITE", f"sip:bob@{alice.server}")
     bob.answer(bob.hear("INVITE"), "486 Busy Here")
     alice.hear("486")
     until(lambda: "486" in server.log() and "ACC" in server.log(), 2, "the line of the accounting")
+
+
+def test_nobody_registers_or_calls_without_the_password(phone: Callable[..., Phone], server: Server) -> None:
+    alice = phone("alice", 25061)
+    eve = Phone("bob", 25066)
+    try:
+        to = f"<sip:bob@{eve.server}>"
+        eve.prove("REGISTER", f"sip:{eve.server}", to=to, call="eve", password="guess")
+        eve.hear("401")
+        alice.prove("REGISTER", f"sip:{alice.server}", to=to, call="alice-as-bob")
+        alice.hear("403 Not Your Name")
+        alice.prove("INVITE", f"sip:bob@{alice.server}", f"From: {to};tag=1", call="alice-from-bob")
+        alice.hear("403 Not Your Name")
+        eve.prove("MESSAGE", f"sip:alice@{eve.server}", call="eve-writes", password="guess")
+        eve.hear("407")
+    finally:
+        eve.close()
+    until(lambda: server.log().count("is not bob") == 2, 2, "lines about wrong passwords")
+    assert "Authorization" not in server.log() and "guess" not in server.log()
+
+
+def test_the_next_hop_sees_no_credentials(phone: Callable[..., Phone]) -> None:
+    alice, bob = phone("alice", 25061), phone("bob", 25062)
+    alice.prove("INVITE", f"sip:bob@{alice.server}")
+    invite = bob.hear("INVITE")
+    assert "Authorization" not in invite
+    bob.answer(invite, "486 Busy Here")
+    alice.hear("486")

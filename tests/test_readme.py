@@ -63,7 +63,10 @@ def started(tmp_path: Path) -> Iterator[Callable[[str], Typed]]:
 @pytest.mark.needs("baresip")
 def test_the_first_call(serve: Callable[..., Server], started: Callable[[str], Typed], tmp_path: Path) -> None:
     server = serve(EXAMPLE.read_text("utf-8"))
-    blocks = [block.replace("/tmp/phones", str(tmp_path)) for block in section("A first call")]
+    blocks = [
+        block.replace("/tmp/phones", str(tmp_path)).replace(".example/", f"{server.folder}/")
+        for block in section("A first call")
+    ]
     prepare, bobs, alices, dial, accept = blocks
     subprocess.run(["bash", "-e"], input=prepare.encode(), check=True)
     bob, alice = started(bobs), started(alices)

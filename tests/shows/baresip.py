@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.live import PASSWORD
+
 RATE = 8000
 MODULES = "/usr/lib/baresip/modules"
 CONFIG = """\
@@ -62,7 +64,7 @@ class Baresip:
 
     def __init__(
         self, folder: Path, user: str, number: int, server: str = "127.0.0.1:5060", transport: str = "udp",
-        tone: int = 440, answers: bool = False, ring: int = 120,
+        tone: int = 440, answers: bool = False, ring: int = 120, password: str = PASSWORD,
     ) -> None:  # fmt: skip
         self.folder, self.user, self.tone = folder / user, user, tone
         self.folder.mkdir()
@@ -75,8 +77,8 @@ class Baresip:
         }  # fmt: skip
         (self.folder / "config").write_text(CONFIG.format(**values))
         answer = ";answermode=auto" if answers else ""
-        account = f"<sip:{user}@{server};transport={transport}>;regint=60;auth_pass=none;audio_codecs=pcmu{answer}\n"
-        (self.folder / "accounts").write_text(account)
+        account = f"<sip:{user}@{server};transport={transport}>;regint=60;auth_pass={password}"
+        (self.folder / "accounts").write_text(f"{account};audio_codecs=pcmu{answer}\n")
         write_tone(self.folder / "tone.wav", tone)
         self.events: list[Event] = []
         self.pending = b""
