@@ -1,10 +1,11 @@
 """proto_tcp: SIP over TCP connections (OpenSIPS: proto_tcp)."""
 
-from pysips.core.exports import Module, param
-from pysips.net.tcp import TcpSettings
+from pysips.core.exports import Module, event, param
+from pysips.net.tcp import TRANSACTION_SECONDS, TcpSettings
 
 
 class ProtoTcp(Module):
+    disconnected = event("E_CORE_TCP_DISCONNECT", "src_ip", "src_port", "dst_ip", "dst_port", "proto")
     default_port: int = param(5060, low=1, high=65535, name="tcp_port", help="The port of a socket that names none.")
     send_timeout: int = param(
         100, low=1, name="tcp_send_timeout",
@@ -16,7 +17,7 @@ class ProtoTcp(Module):
     crlf_pingpong: bool = param(True, name="tcp_crlf_pingpong", help="Answer keep-alives (CRLF CRLF) with CRLF.")
     crlf_drop: bool = param(False, name="tcp_crlf_drop", help="Leave keep-alives without an answer.")
     asynchronous: bool = param(
-        True, name="tcp_async", help="What a peer does not take at once may wait as long as the connection lives."
+        True, name="tcp_async", help="What a peer does not take at once may wait: 32 s without progress end it."
     )
     most_waiting: int = param(
         32, low=1, name="tcp_async_max_postponed_chunks",
@@ -37,7 +38,7 @@ class ProtoTcp(Module):
             connect_seconds=known("tcp_connect_timeout") / 1000,
             idle_seconds=float(known("tcp_connection_lifetime")),
             message_seconds=float(known("tcp_max_msg_time")),
-            write_seconds=0.0 if self.asynchronous else self.send_timeout / 1000,
+            write_seconds=TRANSACTION_SECONDS if self.asynchronous else self.send_timeout / 1000,
             most=known("tcp_max_connections"),
             each_source=self.each_source,
             chunks=self.most_waiting,

@@ -2,7 +2,9 @@
 
 Facts:
 - nothing here blocks: what the system does not take at once waits in a queue of at most `chunks` messages; a peer that
-  never reads is dropped when it is full, and everybody else is served meanwhile;
+  never reads is dropped when it is full, when it takes nothing for `write_seconds`, or when too much waits for all
+  connections together; everybody else is served meanwhile;
+- a peer that vanished without a word is noticed by the kernel: what was sent has TCP_USER_TIMEOUT to be acknowledged;
 - a message has `message_seconds` from its first byte to its last, however steadily it drips (slowloris), and may come
   in at most `pieces` pieces;
 - a connection without traffic ends after `idle_seconds`, or later if somebody asked to keep it (`keep_until`);
@@ -40,12 +42,13 @@ MOST_QUEUED: Final = 4 << 20
 class Connection(Timer):
     """id: unique over all workers, with the worker's slot in it; host, port: the peer's; where: our socket.
 
-    opened_by_us: we connected; keep_until: not to be ended for idleness before that time (seconds of the clock).
+    opened_by_us: we connected; keep_until: not to be ended for idleness before that time (seconds of the clock);
+    opened: when it began; moved: when the peer last took something of what waits.
     """
 
     __slots__ = (
-        "began", "framer", "host", "id", "idle_since", "keep_until", "keys", "opened_by_us", "pieces", "port",
-        "queue", "queued", "sock", "state", "tcp", "where", "writing",
+        "began", "framer", "host", "id", "idle_since", "keep_until", "keys", "moved", "opened", "opened_by_us",
+        "pieces", "port", "queue", "queued", "sock", "state", "tcp", "where", "writing",
     )  # fmt: skip
 
     def __init__(
@@ -66,7 +69,7 @@ class Connection(Timer):
         self.writing = False
         self.began = 0.0  # when the message that is not whole yet began
         self.pieces = 0
-        self.idle_since = tcp.clock.now()
+        self.opened = self.moved = self.idle_since = tcp.clock.now()
         self.keep_until = 0.0
         self.keys: list[tuple[str, int]] = []
 
@@ -154,16 +157,19 @@ class Connection(Timer):
 
     def enqueue(self, data: bytes, watcher: Watcher | None) -> int:
         settings = self.tcp.settings
-        if len(self.queue) >= settings.chunks or self.queued + len(data) > MOST_QUEUED:
+        tcp = self.tcp
+        too_much = self.queued + len(data) > MOST_QUEUED or tcp.queued + len(data) > settings.most_queued
+        if len(self.queue) >= settings.chunks or too_much:
             self.end("the peer does not read what we send")
             return FAILED
         self.queue.append((data, watcher))
         self.queued += len(data)
+        tcp.queued += len(data)
         if self.state == OPEN and not self.writing:
             self.writing = True
-            self.tcp.loop.add_writer(self.sock.fileno(), self.writable)
-            if settings.write_seconds:
-                self.tcp.timers.add(self, settings.write_seconds)
+            self.moved = self.idle_since
+            tcp.loop.add_writer(self.sock.fileno(), self.writable)
+            tcp.timers.add(self, settings.write_seconds)
         return PENDING
 
     def writable(self) -> None:
@@ -185,6 +191,8 @@ class Connection(Timer):
                 self.end(broken_by(problem), broken=True)
                 return
             self.queued -= sent
+            self.tcp.queued -= sent
+            self.moved = self.tcp.clock.now()
             if sent < len(data):
                 queue[0] = (data[sent:], watcher)
                 return
@@ -201,11 +209,11 @@ class Connection(Timer):
         now = self.tcp.clock.now()
         limits = [(max(self.idle_since + settings.idle_seconds, self.keep_until), "nothing came or went")]
         if self.state == CONNECTING:
-            limits = [(self.idle_since + settings.connect_seconds, "the peer did not answer")]
+            limits = [(self.opened + settings.connect_seconds, "the peer did not answer")]
         if self.began:
             limits.append((self.began + settings.message_seconds, "a message took too long (tcp_max_msg_time)"))
-        if self.writing and settings.write_seconds:
-            limits.append((self.idle_since + settings.write_seconds, "the peer does not read what we send"))
+        if self.writing:
+            limits.append((self.moved + settings.write_seconds, "the peer does not read what we send"))
         due, why = min(limits)
         if due <= now:
             self.end(why)
@@ -222,6 +230,8 @@ class Connection(Timer):
         self.state = CLOSED
         self.due = 0
         log.debug("tcp", f"connection {self} ends: {why}")
+        self.tcp.queued -= self.queued
+        self.queued = 0
         self.tcp.ended(self, was, why)
         waiting, self.queue = self.queue, deque()
         for _, watcher in waiting:

@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from pysips.core.events import Event
 from pysips.core.log import log
 from pysips.core.services import (
     FAILED,
@@ -40,6 +41,7 @@ from .listening import Listening
 
 KIND: Final = b"t"
 PLACE: Final = struct.Struct("<Q")
+TRANSACTION_SECONDS: Final = 32.0  # nobody waits longer than 64*T1 for what is sent
 SLOTS: Final = 1024  # ids are so many times a number, plus the slot
 
 
@@ -47,25 +49,32 @@ SLOTS: Final = 1024  # ids are so many times a number, plus the slot
 class TcpSettings:
     """Limits and times (seconds); the defaults are OpenSIPS'.
 
-    largest: bytes of a head, and of a body; chunks: messages that wait to be written; pieces: of one message;
-    write_seconds: how long a peer may take none of what waits (0: as long as it likes); aliases: 0 never, 1 if
-    the Via says so, 2 always; each_source: connections from one address (0: half of all); drop_pings: leave
-    keep-alives unanswered; keepalive: the kernel's own (on, count, idle, interval; 0: the system's).
+    largest: bytes of a head, and of a body; chunks: messages that wait to be written; most_queued: bytes that wait for
+    all connections of a worker; pieces: of one message; write_seconds: how long a peer may take none of what waits;
+    aliases: 0 never, 1 if the Via says so, 2 always; each_source: connections from one address (0: half of all);
+    drop_pings: leave keep-alives unanswered; keepalive: the kernel's own (on, count, idle, interval; 0: the system's).
     """
 
     connect_seconds: float = 0.1
     idle_seconds: float = 120.0
     message_seconds: float = 4.0
-    write_seconds: float = 0.0
+    write_seconds: float = TRANSACTION_SECONDS
     most: int = 2048
     each_source: int = 0
     chunks: int = 32
+    most_queued: int = 128 << 20
     pieces: int = 4
     largest: int = 65_535
     aliases: int = 0
     answer_pings: bool = True
     keepalive: tuple[int, int, int, int] = (1, 0, 0, 0)
     tos: int = 0
+
+    def patience(self) -> int:
+        """How long the kernel waits for what it sent to be acknowledged, in ms: as long as its keep-alives say."""
+        on, count, idle, interval = self.keepalive
+        by_keepalive = idle + count * interval if on and count and interval else 0
+        return int(1000 * (by_keepalive or TRANSACTION_SECONDS))
 
 
 class Siblings(Protocol):
@@ -109,6 +118,8 @@ class Tcp:
         self.connections: dict[int, Connection] = {}
         self.places: dict[tuple[str, str, int], Connection] = {}
         self.sources: dict[str, int] = {}
+        self.queued = 0  # bytes that wait to be written, of all connections
+        self.disconnected: Event | None = None  # E_CORE_TCP_DISCONNECT
         self.listening = Listening(loop, timers, "tcp", self.accepted)
 
     # -- peers that come
@@ -134,6 +145,7 @@ class Tcp:
     def prepare(self, made: socket.socket) -> None:
         made.setblocking(False)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self.settings.patience())
         on, count, idle, interval = self.settings.keepalive
         if on:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -168,7 +180,20 @@ class Tcp:
         except SipError:
             return
         if message.status == 0 and (self.settings.aliases == 2 or via.param("alias") is not None):
-            self.register(one, via.port or via.default_port)
+            self.add_alias(one, via.port or via.default_port)
+
+    def add_alias(self, one: Connection, port: int) -> bool:
+        """Find a connection by this port of its peer, too; False if another connection is open there.
+
+        Whoever comes later from that address must not get what is meant for the first one.
+        """
+        other = self.connection_to(one.where.proto, one.host, port)
+        if other and other != one.id:
+            if log.limited(f"tcp:alias {one.host}", 60.0):
+                log.warn("tcp", f"{one} wants what goes to port {port}: another connection has that")
+            return False
+        self.register(one, port)
+        return True
 
     # -- what we send
 
@@ -250,11 +275,11 @@ class Tcp:
     def connected(self, one: Connection) -> None:
         """Our connect succeeded: siblings may use it, too."""
         one.state = OPEN
-        one.idle_since = self.clock.now()
+        one.moved = one.idle_since = self.clock.now()
         self.loop.add_reader(one.sock.fileno(), one.readable)
         one.writing = True
         self.publish(one, one.port)
-        self.timers.add(one, self.settings.idle_seconds)
+        self.timers.add(one, min(self.settings.idle_seconds, self.settings.write_seconds))
 
     # -- keeping and ending
 
@@ -269,14 +294,15 @@ class Tcp:
             one.keep_until = max(one.keep_until, self.clock.now() + seconds)
 
     def alias(self, connection: int, port: int) -> bool:
-        """Find a connection, a sibling's too, by this port of its peer as well; False if it is ours and not there."""
+        """Find a connection, a sibling's too, by this port of its peer as well; see add_alias.
+
+        False if it is ours and not there, or the port is another's.
+        """
         if connection % SLOTS != self.slot:
             self.siblings.alias_at(connection % SLOTS, connection, port)
             return True
         one = self.connections.get(connection)
-        if one is not None:
-            self.register(one, port)
-        return one is not None
+        return one is not None and self.add_alias(one, port)
 
     def close(self, connection: int) -> bool:
         """Close a connection, a sibling's too; False if it is ours and not there."""
@@ -306,6 +332,8 @@ class Tcp:
         one.sock.close()
         if self.connections.pop(one.id, None) is not None:
             self.counters.open.dec()
+        if was == OPEN and self.disconnected is not None and self.disconnected.wanted():
+            self.disconnected(one.host, one.port, one.where.host, one.where.port, one.where.proto)
         left = self.sources.get(one.host, 0) - 1
         if left > 0:
             self.sources[one.host] = left

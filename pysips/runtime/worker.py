@@ -112,10 +112,12 @@ class Worker(Process):
             counted.counter("net", "tcp_refused"),
             counted.counter("net", "tcp_failed"),
         )
-        return Tcp(
+        tcp = Tcp(
             self.loop, self.seat.slot, self.server.workers, settings, self.door, self.wheel, self.clock, self.tables,
             self.line, counters, self.own[BORN],
         )  # fmt: skip
+        tcp.disconnected = module.disconnected  # type: ignore[attr-defined]
+        return tcp
 
     async def begin(self) -> None:
         """Listen. What came while nobody sat here waits in the sockets."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from pysips.core.events import Events
 from pysips.core.services import (
     EXISTING,
     FAILED,
@@ -21,6 +22,7 @@ from pysips.core.services import (
     Watcher,
 )
 from pysips.core.stats import Statistics
+from pysips.net.connection import OPEN
 from pysips.net.endpoint import open_one
 from pysips.net.tcp import SLOTS, Tcp, TcpCounters, TcpSettings, place_key
 
@@ -491,3 +493,120 @@ async def test_where_none_may_be_opened_only_connections_that_are_there_are_used
     assert tcp.send(MESSAGE, Peer("tcp", one.host, one.port, world.where, -one.id), None) == FAILED
     assert tcp.send(MESSAGE, Peer("tcp", "127.0.0.1", 9, world.where, -(7 * SLOTS)), None) == PENDING
     assert world.lines.said[-1] == ("send", 0, 7 * SLOTS, MESSAGE)
+
+
+async def test_more_messages_do_not_give_a_connect_more_time(one_world: World) -> None:
+    full = socket.socket()
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    fillers = [socket.socket() for _ in range(4)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(full.getsockname())
+    worried = Worried()
+    there = Peer("tcp", "127.0.0.1", full.getsockname()[1], one_world.where)
+    for _ in range(3):
+        assert one_world.tcp.send(b"x", there, worried) == PENDING
+        one_world.timers.pass_by(0.04)
+    assert worried.failures == 3
+    assert not one_world.tcp.connections
+    for one in [full, *fillers]:
+        one.close()
+
+
+async def test_a_peer_that_talks_but_never_reads_is_dropped_in_time(one_world: World) -> None:
+    _, writer = await one_world.dial()
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    deaf = next(iter(one_world.tcp.connections.values()))
+    worried = Worried()
+    while deaf.send(b"x" * 60_000, worried) == SENT:
+        pass
+    for count in range(1, 5):
+        one_world.timers.pass_by(7)
+        writer.write(MESSAGE)
+        await one_world.heard_messages(count)
+    assert one_world.tcp.connections and one_world.tcp.queued > 0
+    one_world.timers.pass_by(5)
+    assert not one_world.tcp.connections
+    assert (worried.failures, one_world.tcp.queued) == (1, 0)
+
+
+async def test_a_slow_reader_that_goes_on_reading_is_kept(one_world: World) -> None:
+    reader, _ = await one_world.dial()
+    slow = next(iter(one_world.tcp.connections.values()))
+    while slow.send(b"x" * 100_000, None) == SENT:
+        pass
+    slow.enqueue(b"x" * 2_000_000, None)
+    for _ in range(4):
+        one_world.timers.pass_by(20)
+        moved = slow.moved
+        while slow.moved == moved and slow.queue:
+            await reader.read(50_000)
+    assert one_world.tcp.connections
+    assert slow.queued == one_world.tcp.queued
+
+
+async def test_what_waits_for_all_connections_together_has_an_end(one_world: World) -> None:
+    for _ in range(2):
+        _, writer = await one_world.dial()
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+    first, second = one_world.tcp.connections.values()
+    for one in (first, second):
+        while one.send(b"x" * 60_000, None) == SENT:
+            pass
+    one_world.settings.most_queued = one_world.tcp.queued + 100_000
+    assert first.enqueue(b"x" * 90_000, None) == PENDING
+    assert second.send(b"x" * 60_000, None) == FAILED
+    assert first.state == OPEN
+    first.end("the test wants it")
+    assert one_world.tcp.queued == 0
+
+
+@pytest.mark.parametrize(
+    ("keepalive", "patience"), [((1, 0, 0, 0), 32_000), ((1, 3, 10, 5), 25_000), ((0, 3, 9, 5), 32_000)]
+)
+async def test_the_kernel_gives_a_peer_up_that_acknowledges_nothing(
+    one_world: World, keepalive: tuple[int, int, int, int], patience: int
+) -> None:
+    one_world.settings.keepalive = keepalive
+    await one_world.dial()
+    one = next(iter(one_world.tcp.connections.values()))
+    assert one.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == patience
+
+
+async def test_nobody_takes_over_what_goes_to_another_connection(one_world: World) -> None:
+    tcp = one_world.tcp
+    for _ in range(2):
+        await one_world.dial()
+    first, second = tcp.connections.values()
+    assert tcp.alias(first.id, 5099) and not tcp.alias(second.id, 5099)
+    assert tcp.connection_to("tcp", first.host, 5099) == first.id
+    assert not tcp.alias(second.id, first.port)
+    first.end("the test wants it")
+    assert tcp.alias(second.id, 5099)
+    one_world.tables.put(b"t", place_key("tcp", second.host, 5098), (9 * SLOTS).to_bytes(8, "little"))
+    assert not tcp.alias(second.id, 5098), "a sibling has that"
+
+
+async def test_the_end_of_a_connection_is_an_event(one_world: World) -> None:
+    events = Events()
+    told: list[dict[str, object]] = []
+    events.listen("E_CORE_TCP_DISCONNECT", lambda name, values: told.append(dict(values)))
+    one_world.tcp.disconnected = events.define(
+        "E_CORE_TCP_DISCONNECT", ("src_ip", "src_port", "dst_ip", "dst_port", "proto")
+    )
+    _, writer = await one_world.dial()
+    port = writer.get_extra_info("sockname")[1]
+    writer.close()
+    await until(lambda: not one_world.tcp.connections)
+    own = one_world.where
+    assert told == [
+        {"src_ip": own.host, "src_port": port, "dst_ip": own.host, "dst_port": own.port, "proto": "tcp"}
+    ]  # fmt: skip
+
+
+async def test_a_peer_that_says_nothing_at_all_is_let_go(one_world: World) -> None:
+    reader, _ = await one_world.dial()
+    one_world.timers.pass_by(121)
+    assert not one_world.tcp.connections and not one_world.tcp.sources and not one_world.tcp.places
+    assert await reader.read() == b""
