@@ -120,7 +120,11 @@ def test_show_prints_the_python_of_a_route(good: str, capsys: pytest.CaptureFixt
         ("ul_dump", "modules/usrloc/__init__.py", "usrloc: mi ul_dump"),
         ("xlog", "pysips/core/functions_log.py", "core: function xlog("),
         ("ps", "pysips/runtime/mi_core.py", "core: mi ps (-)"),
-        ("mhomed", "pysips/script/globals.py", "global mhomed  (number; default 0; no effect yet:"),
+        (
+            "log_event_enabled",
+            "pysips/script/globals.py",
+            "global log_event_enabled  (number; default 0; no effect yet:",
+        ),
     ],
 )
 def test_where_names_the_line(name: str, file: str, what: str, capsys: pytest.CaptureFixture[str]) -> None:
