@@ -14,6 +14,7 @@ from pysips.core.log import log
 from pysips.errors import BadName, ModuleError, SipError
 from pysips.sip import digest
 from pysips.sip.headers import AUTHORIZATION, PROXY_AUTHORIZATION
+from pysips.sip.rewrite import is_one_line
 
 from . import rpid
 from .api import AuthApi
@@ -122,6 +123,9 @@ class Auth(Module):
             realm = realm or self.asking.realm_of(ctx, letter)
         except SipError:
             return self.asking.answer(ctx, 400, "Bad Request")
+        if not is_one_line(realm):
+            log.error("auth", "a challenge's realm that would leave its line is refused")
+            return -1
         if algorithms and not qop and algorithms != (digest.MD5,):
             qop = digest.AUTH  # RFC 8760 wants one with the newer algorithms, RFC 7616 with -sess
         wanted = algorithms or (digest.MD5,)

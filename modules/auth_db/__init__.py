@@ -1,10 +1,10 @@
 """auth_db: digest authentication with passwords out of a database (OpenSIPS manual: auth_db)."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pysips.core.avps import push
 from pysips.core.context import Context
-from pysips.core.exports import By, Module, Route, Var, function, needs, param
+from pysips.core.exports import By, Module, Route, Var, function, needs, param, wants
 from pysips.core.log import log
 from pysips.core.sqldb import Row, SqlError
 from pysips.core.sqlversions import require
@@ -24,6 +24,7 @@ EVERY: Final = 60.0  # seconds between two lines about one failure
 ASKING: Final = Route.REQUEST | Route.FAILURE | Route.LOCAL
 
 AccountTable = Annotated[str, By("account_table")]
+AccountTableOrNone = Annotated[str | None, By("account_table")]
 UriTable = Annotated[str, By("uri_table")]
 
 
@@ -43,6 +44,7 @@ class AuthDb(Module):
     load_credentials: str = param("", help='What to put into AVPs of who is let in: "$avp(name)=column;column".')
     skip_version_check: int = param(0, help="1: tables of other layouts will do.")
     auth: AuthApi = needs("auth")
+    uri: Any = wants("uri")
 
     def __init__(self) -> None:
         self.tables: dict[str, tuple[int, ...]] = {}
@@ -136,8 +138,12 @@ class AuthDb(Module):
     # -- questions
 
     @function("db_does_uri_exist", routes=ASKING)
-    async def does_uri_exist(self, ctx: Context, uri: str, table: AccountTable) -> int:
-        """Whether the user of a URI has an account: 1; -5 if not, -4 if the database cannot say, -1 for no URI."""
+    async def does_uri_exist(self, ctx: Context, uri: str | None = None, table: AccountTableOrNone = None) -> int:
+        """Whether the user of a URI has an account: 1; -5 if not, -4 if the database cannot say, -1 for no URI.
+
+        Without arguments it is that of module uri, which scripts of 2.4 load."""
+        if uri is None or table is None:
+            return await self.of_module_uri(ctx)
         try:
             parts = parse_uri(uri)
             return 1 if await self.accounts.has(table, parts.user or "", parts.host) else NOT_THERE
@@ -145,6 +151,12 @@ class AuthDb(Module):
             return INTERNAL
         except SqlError as problem:
             return self.unanswered(problem, NO_USER)
+
+    async def of_module_uri(self, ctx: Context) -> int:
+        if self.uri is not None:
+            return int(await self.uri.does_uri_exist(ctx))
+        log.error("auth_db", "db_does_uri_exist takes a URI and a table; without them it needs module uri")
+        return INTERNAL
 
     @function("db_is_to_authorized", routes=Route.REQUEST)
     async def is_to_authorized(self, ctx: Context, table: UriTable) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pysips.core.avps import SPELLED
-from pysips.core.sqldb import Database, Row, Value, Where
+from pysips.core.sqldb import Database, Row, Value, Where, is_storable
 from pysips.sip.digest import Algorithm, Credentials
 
 OLD_VERSION: Final = 7  # of the table: OpenSIPS 2.4 to 3.1, which kept ha1b for names with a domain
@@ -42,11 +42,6 @@ def wanted_of(text: str) -> tuple[Wanted, ...]:
             raise ValueError(f'"{part.strip()}" is no "$avp(name)=column" and no column')
         found.append(Wanted(column, (spelled["plain"] or spelled["wrapped"]) if spelled else column))
     return tuple(found)
-
-
-def is_storable(text: str) -> bool:
-    """Whether a database can hold a text: bytes that are no UTF-8, and NUL, are in no column."""
-    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 class Accounts:

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from pysips.core.sqldb import Database, Row
+from pysips.core.sqldb import Database, Row, is_storable
 
-from .accounts import is_storable, where_of
+from .accounts import where_of
 
 NO_ANSWER: Final = -8  # the codes of OpenSIPS' checks.c
 NO_CREDENTIALS: Final = -2

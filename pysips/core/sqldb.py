@@ -41,6 +41,7 @@ from .sqlwork import (
     Value,
     Where,
     Work,
+    is_storable,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Attempt", "Database", "Databases", "Delete", "Engine", "Insert", "NoDatabase", "Operation", "Row", "SqlError",
-    "SqlServer", "SqlUrl", "Update", "Upsert", "Value", "Where",
+    "SqlServer", "SqlUrl", "Update", "Upsert", "Value", "Where", "is_storable",
 ]  # fmt: skip
 
 TIME_LIMIT: Final = 1.0  # seconds

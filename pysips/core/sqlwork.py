@@ -23,6 +23,11 @@ class SqlError(PysipsError):
         self.is_down = is_down
 
 
+def is_storable(text: str) -> bool:
+    """Whether a database can hold a text: bytes that are no UTF-8, and NUL, are in no column."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Select:
     """most: rows, 0 for all; order: columns with commas between, " desc" behind one turns it round."""

@@ -5,8 +5,9 @@ from typing import Final
 from pysips.errors import SipError
 from pysips.script.catalogue import Ctx, Getter, VariableSpec
 from pysips.script.values import Value
+from pysips.sip import digest
 from pysips.sip.headers import AUTHORIZATION, FROM, PROXY_AUTHORIZATION
-from pysips.sip.text import split_list, unquoted
+from pysips.sip.text import unquoted
 from pysips.sip.uri import parse_uri
 
 from .log import log
@@ -24,16 +25,9 @@ AUTHORIZED: Final = "auth.authorized"  # (user, realm) that an authentication mo
 def digest_params(value: str) -> dict[str, str]:
     """The parameters of a Digest header, names in small letters, quotes taken off; none of another scheme.
 
-    Of a repeated name the first counts. Raises SipError(400) for what cannot be read.
+    Raises SipError(400) for what cannot be read.
     """
-    scheme, _, rest = value.strip().partition(" ")
-    if scheme.lower() != "digest":
-        return {}
-    found: dict[str, str] = {}
-    for each in split_list(rest):
-        name, _, text = each.partition("=")
-        found.setdefault(name.strip().lower(), unquoted(text.strip()))
-    return found
+    return {name: unquoted(text) for name, text in (digest.parameters(value) or {}).items()}
 
 
 def credentials(ctx: Ctx) -> dict[str, str]:
