@@ -23,6 +23,7 @@ from . import daemon
 from .attendant import Attendant
 from .counters import PID, Board
 from .handover import Mailboxes
+from .notify import Notifier
 from .ownership import Ownership
 from .server import Seat, Server
 from .supervisor import CANNOT_START, Supervisor
@@ -62,6 +63,7 @@ def serve(program: Program, options: Options, herald: daemon.Herald) -> int:
     run = daemon.RunFolder(options.file, program.sockets, root, who)
     path, files = run.path, []
     try:
+        notifier = Notifier(os.environ)
         server = build(program, options, root, run)
         files = pid_files(options, who)
         if root:
@@ -81,8 +83,9 @@ def serve(program: Program, options: Options, herald: daemon.Herald) -> int:
                 if log.level < NOTICE and not options.daemon:
                     print(line, file=sys.stderr, flush=True)
             herald.say(0)
+            notifier.ready(f"{server.workers} workers run {program.config.file}")
 
-        supervisor = Supervisor(server, enter, float(known["shutdown_time"] or 0))
+        supervisor = Supervisor(server, enter, float(known["shutdown_time"] or 0), notifier)
         return supervisor.run(started)
     finally:
         for file in files:

@@ -27,6 +27,7 @@ from pysips.script.complaints import report
 
 from .counters import DECIDED, EDITION, IN_FORCE, PID, READY, WANTED
 from .mi import Mi
+from .notify import Notifier
 from .server import Server
 
 FILE: Final = "script"
@@ -85,8 +86,9 @@ class Editions:
 class SupervisorsPart:
     """What the supervisor does for a reload; it is told by cells, and looks when a signal or its tick says so."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, notifier: Notifier) -> None:
         self.editions = Editions(server)
+        self.notifier = notifier
         self.cells = server.board.settings()
         self.looked = 0
 
@@ -96,10 +98,14 @@ class SupervisorsPart:
             self.looked = wanted
             self.editions.forget()
             if wanted > 0:
+                self.notifier.reloading()
                 self.cells[READY] = wanted if self.prepares(wanted) else -wanted
+            else:
+                self.notifier.ready("a reload failed: the old routes stay")
         decided = int(self.cells[DECIDED])
         if decided == self.looked and decided > self.cells[IN_FORCE] and self.editions.take(decided):
             self.cells[IN_FORCE] = decided
+            self.notifier.ready(f"reloaded {self.editions.server.program.config.file}")
 
     def prepares(self, number: int) -> bool:
         try:

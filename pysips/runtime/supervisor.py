@@ -26,6 +26,7 @@ from pysips.core.log import log
 
 from . import tables
 from .counters import BEAT, OWING, RUNNING, STATE
+from .notify import Notifier
 from .reload import SupervisorsPart
 from .server import Seat, Server
 
@@ -59,14 +60,15 @@ class Watched:
 class Supervisor:
     """Runs one server until it is told to stop."""
 
-    def __init__(self, server: Server, enter: Enter, shutdown_seconds: float) -> None:
+    def __init__(self, server: Server, enter: Enter, shutdown_seconds: float, notifier: Notifier | None = None) -> None:
         self.server = server
         self.enter = enter
         self.shutdown_seconds = shutdown_seconds
         self.watched = [Watched(seat) for seat in server.seats]
         self.exit_code = 0
         self.stopping = False
-        self.reload = SupervisorsPart(server)
+        self.notifier = notifier or Notifier({})
+        self.reload = SupervisorsPart(server, self.notifier)
 
     # -- life
 
@@ -139,6 +141,7 @@ class Supervisor:
             return pid
         code = 1
         try:
+            self.notifier.close()
             code = work()
         except BaseException:
             traceback.print_exc()
@@ -196,6 +199,7 @@ class Supervisor:
     def tick(self) -> None:
         """Fork whoever is missing, and look for who is silent."""
         self.reload.look()
+        self.notifier.alive()
         for one in self.watched:
             if not one.pid:
                 self.fork(one)
@@ -224,6 +228,7 @@ class Supervisor:
     def stop(self) -> None:
         """SIGTERM to the workers, then to the rest; a second signal ends it at once (house rule 9.3)."""
         self.stopping = True
+        self.notifier.stopping()
         self.tell(signal.SIGTERM, workers_only=True)
         if self.await_end(self.shutdown_seconds + LAST_SECONDS, workers_only=True):
             self.tell(signal.SIGTERM)
@@ -246,7 +251,8 @@ class Supervisor:
             left = end - time.monotonic()
             if left <= 0:
                 return False
-            info = signal.sigtimedwait(SIGNALS, left)
+            info = signal.sigtimedwait(SIGNALS, min(left, TICK))
+            self.notifier.alive()
             self.reap()
             if info is not None and info.si_signo in STOPPING:
                 return False

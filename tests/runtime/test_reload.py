@@ -240,3 +240,17 @@ def rss(pid: int) -> int:
     """Resident kB."""
     text = Path(f"/proc/{pid}/status").read_text()
     return int(next(line for line in text.split("\n") if line.startswith("VmRSS")).split()[1])
+
+
+def test_systemd_hears_of_a_reload(
+    managed: Callable[..., Managed], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        server = managed(ANSWER)
+        assert systemd.recv(4096).startswith(b"READY=1")
+        server.reload()
+        assert systemd.recv(4096).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+        assert systemd.recv(4096).startswith(b"READY=1")
