@@ -40,7 +40,10 @@ def common_binding(ctx: Context, flags: SaveFlags, rules: Rules, location: Locat
         cseq = message.cseq()[0]
     except SipError:
         raise Refused(400, "Invalid CSeq number") from None
-    user_agent = message.value(USER_AGENT) if USER_AGENT in kinds else ""
+    user_agent = ""
+    if USER_AGENT in kinds:
+        match = message.match
+        user_agent = message.value(USER_AGENT) if match is None else match["user_agent"]
     if not user_agent or len(user_agent) > LONGEST_USER_AGENT:
         user_agent = NO_USER_AGENT
     made = Contact("", 0, 0, now, callid, cseq, user_agent, ctx.source.socket.name, -1, ctx.bflags)

@@ -208,14 +208,15 @@ class Message:
 
     def value_at(self, k: int) -> str:
         """The value of line k, on one line; "" if there is none."""
-        kinds = self.kinds
-        if k + 1 < len(kinds) and kinds[k + 1] == FOLD:
-            a, b = self.value_span(k)
-            return unfolded(self.text[a:b])
         text = self.text
         b = self.starts[k + 1] - 2
-        if self.odd:
-            b = self.line_end(k)
+        if self.match is None:  # else there is no fold, and nothing is odd
+            kinds = self.kinds
+            if k + 1 < len(kinds) and kinds[k + 1] == FOLD:
+                a, b = self.value_span(k)
+                return unfolded(text[a:b])
+            if self.odd:
+                b = self.line_end(k)
         a = text.find(":", self.starts[k], b) + 1
         return text[a:b].strip(" \t") if a else ""
 

@@ -25,7 +25,7 @@ from typing import Any, Final, final
 
 from . import message as messages
 from .grammar import PLAIN_DISPLAY, PLAIN_URI, Q_VALUE, TOKEN
-from .headers import CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FROM, MAX_FORWARDS, OTHER, TO, VIA
+from .headers import CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FROM, MAX_FORWARDS, OTHER, TO, USER_AGENT, VIA
 from .limits import LONGEST_URI
 from .message import STATUS, Message
 from .proven import proven_contacts, proven_vias
@@ -52,6 +52,7 @@ PATTERNS: Final[dict[str, str]] = {
     CALL_ID: r"[ \t]*+(?P<call_id>[\x21-\x7e]++)",
     CSEQ: r"[ \t]*+(?P<cseq>[0-9]{1,9}+) (?P<method>",  # and the method itself
     MAX_FORWARDS: r"[ \t]*+[0-9]{1,2}+",
+    USER_AGENT: r"[ \t]*+(?P<user_agent>" + TEXT + r")(?<![ \t])",
     CONTENT_LENGTH: r"[ \t]*+(?P<length>[0-9]{1,6}+)",
     CONTACT: (
         "(?:" + PLAIN_DISPLAY.pattern + "<(?P<contact_uri>" + PLAIN_URI.pattern + ")>"
@@ -152,7 +153,12 @@ def make(message: Message) -> bool:
     """Make the shape of a good message known; False if it is known already or there can be none."""
     kinds = message.kinds
     vias = sum(value.count(",") + 1 for value in message.values(VIA))
-    if vias > MOST_VIA_VALUES or VIA * kinds.count(VIA) not in kinds or kinds.count(CONTACT) > 1:
+    if (
+        vias > MOST_VIA_VALUES
+        or VIA * kinds.count(VIA) not in kinds
+        or kinds.count(CONTACT) > 1
+        or kinds.count(USER_AGENT) > 1
+    ):
         return False
     expression = expression_of(message)
     shape = shapes.get(expression)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pysips.errors import SipError
 from pysips.sip import build, proven, scan, shapes
 from pysips.sip import message as messages
+from pysips.sip.headers import USER_AGENT
 from pysips.sip.message import Message
 from pysips.sip.validate import check
 
@@ -71,7 +72,7 @@ def facts(message: Message) -> tuple[object, ...]:
     return (
         message.text, message.kinds, message.starts, message.body_at, message.odd, message.status, message.method,
         message.uri, message.branch(), message.call_id(), message.cseq(), message.from_tag(), message.to_tag(),
-        message.content_length(), message.via and message.via.sent_by,
+        message.content_length(), message.value(USER_AGENT), message.via and message.via.sent_by,
     )  # fmt: skip
 
 
@@ -89,6 +90,7 @@ def agree(data: bytes) -> None:
         return
     if known.match is not None:
         assert facts(known) == facts(carefully(data))
+        assert "user_agent" not in known.match.re.groupindex or known.match["user_agent"] == known.value(USER_AGENT)
 
 
 @pytest.mark.parametrize("data", [REGISTER, RINGING], ids=["request", "reply"])
@@ -154,6 +156,7 @@ def test_what_the_checks_refuse_no_shape_reads(change: tuple[bytes, bytes]) -> N
         (b"sip:alice@example.com>\r", b"tel:+1>\r"),
         (b"To: <", b"To:\r\n <"),
         (b"Call-ID", b"i"),
+        (b"phone/1.0", b"phone/1.0 "),
     ],
 )
 def test_what_no_shape_can_prove_goes_the_careful_way(change: tuple[bytes, bytes]) -> None:
