@@ -7,7 +7,7 @@ checks.
 from typing import Final
 
 from pysips.errors import BadName, Complaint, ConfigError, ModuleError, Place
-from pysips.script import check, compile, config, parse, source
+from pysips.script import check, compile, config, nodes, parse, source
 from pysips.script.sockets import BadValue, Bond, SocketWish, parse_listener
 
 from . import changed
@@ -56,13 +56,22 @@ def load_again(text: source.Source, running: Program) -> Program:
     """
     script, complaints = parse.parse_source(text)
     changed.settings(running.config, config.read(script, complaints), script, complaints)
+    running.latest.reloading = True
+    try:
+        return compiled_again(script, running, complaints)
+    finally:
+        running.latest.reloading = False
+
+
+def compiled_again(script: nodes.Script, running: Program, complaints: list[Complaint]) -> Program:
+    """The rest of `load_again`, during which the modules know that they are running."""
     check.check(script, running.registry, complaints)
     if complaints:
         raise ConfigError(complaints)
     edition = running.edition(script)
     edition.take_routes(compile.compile_script(script, running.registry, told))
     for sentence in running.registry.approve(edition):
-        complaints.append(Complaint(Place(text.file, 1), sentence))
+        complaints.append(Complaint(Place(script.file, 1), sentence))
     if complaints:
         raise ConfigError(complaints)
     return edition

@@ -37,10 +37,11 @@ DUMMY: Final = (
 
 
 class Latest:
-    """Which edition of a program new work begins with."""
+    """Which edition of a program new work begins with. reloading: another one is being checked and compiled."""
 
     def __init__(self, program: "Program") -> None:
         self.program = program
+        self.reloading = False
 
 
 class Program:

@@ -4,12 +4,23 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from pysips.cli.mi import MiFailed, ask
+from pysips.core import loading
+from pysips.core.exports import MiError
+from pysips.core.options import Options
+from pysips.core.services import Offload, Promise
+from pysips.runtime.counters import WANTED, Board
+from pysips.runtime.handover import Mailboxes
+from pysips.runtime.mi import failed, promised
+from pysips.runtime.ownership import Ownership
+from pysips.runtime.reload import Conductor, Editions
+from pysips.runtime.server import Server
+from pysips.testing.story import run_through
 
 from .conftest import Running
 
@@ -254,3 +265,39 @@ def test_systemd_hears_of_a_reload(
         server.reload()
         assert systemd.recv(4096).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
         assert systemd.recv(4096).startswith(b"READY=1")
+
+
+class Others:
+    """The other processes, of whom some cannot do something. asked: what of whom."""
+
+    def __init__(self, cannot: dict[int, str]) -> None:
+        self.cannot = cannot
+        self.asked: list[tuple[str, list[int]]] = []
+
+    def ask_all(self, seats: Iterable[int], method: str, values: object, seconds: float = 2.0) -> Promise:
+        seats = list(seats)
+        self.asked.append((method.removeprefix("_core:"), seats))
+        answers = [failed(MiError(500, "no")) if self.cannot.get(seat) == method else promised("OK") for seat in seats]
+        return promised(answers)
+
+
+def test_if_one_process_cannot_prepare_all_forget(tmp_path: Path) -> None:
+    script = tmp_path / "x.cfg"
+    script.write_text('socket=udp:127.0.0.1:5060\nloadmodule "proto_udp.so"\nroute { exit; }')
+    program = loading.load(str(script), Options(str(script)))
+    board, boxes = Board(3), Mailboxes(0)
+    server = Server(program, [], 2, board, boxes, Ownership(2), tmp_path, 0, (0, 0), os.getpid(), 0.0)
+    others = Others({1: "_core:prepare"})
+    conductor = Conductor(server, 2, Editions(server), others, Direct())  # type: ignore[arg-type]
+    with pytest.raises(MiError, match="reload failed in worker 1: no"):
+        run_through(conductor.reload())
+    assert others.asked == [("prepare", [0, 1]), ("forget", [0, 1])]
+    assert conductor.editions.prepared is None and program.latest.program is program
+    assert board.settings()[WANTED] == -1, "the supervisor forgets, too"
+
+
+class Direct(Offload):
+    """Does at once what threads would do."""
+
+    def run(self, work: Callable[..., object], *arguments: object) -> Promise:
+        return promised(work(*arguments))
