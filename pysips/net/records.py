@@ -4,6 +4,7 @@ Facts:
 - one question is on its way for each name and kind, however many wait for its answer, and `MOST_ASKED` in all;
 - answers are kept for their TTL (1 s to 1 h), that there is none for as long as the zone says (RFC 2308; at most
   5 minutes, 30 s where it says nothing), that no server answered for 5 s;
+- where no server answers, what was known holds on, for a day at most (RFC 8767), and is asked for again each 30 s;
 - /etc/resolv.conf is read again when it changes.
 """
 
@@ -33,6 +34,8 @@ MOST_ASKED: Final = 512  # questions on their way; each has a socket of its own
 MOST_RECORDS: Final = 64  # of one answer
 SHORTEST: Final = 1.0
 LONGEST: Final = 3600.0
+STALE: Final = 30.0
+STALE_LONGEST: Final = 86_400.0
 NOWHERE: Final = 30.0
 NOWHERE_LONGEST: Final = 300.0
 SILENT: Final = 5.0
@@ -80,11 +83,15 @@ class Record(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What is known of a name: until when (seconds of the clock); silent: nobody answered."""
+    """What is known of a name: until when (seconds of the clock); silent: nobody answered.
+
+    last: until when it may be used where nobody answers.
+    """
 
     until: float
     records: list[Record]
     silent: bool = False
+    last: float = 0.0
 
 
 class Records:
@@ -109,7 +116,12 @@ class Records:
         """Whether any question was answered lately."""
         return self.clock.now() - self.answered < ALIVE
 
-    async def ask(self, name: str, kind: str) -> Kept:
+    def stale(self, name: str, kind: str) -> Kept | None:
+        """What was known of a name and may be used while nobody answers; None if nothing."""
+        kept = self.kept.get((name, kind))
+        return kept if kept is not None and kept.records and kept.last > self.clock.now() else None
+
+    def ask(self, name: str, kind: str) -> "asyncio.Future[Kept]":
         """Ask, if nobody does yet; `known` knows it then, for its time."""
         question = (name, kind)
         asked = self.asking.get(question)
@@ -117,19 +129,27 @@ class Records:
             if len(self.asking) >= MOST_ASKED:
                 if log.limited("resolve:many", 10.0):
                     log.warn("resolve", f"{MOST_ASKED} questions wait for the DNS: {name} is not asked for")
-                return self.keep(question, Kept(self.clock.now() + SHORTEST, [], True))
+                asked = asyncio.get_running_loop().create_future()
+                asked.set_result(self.unanswered(name, kind, SHORTEST))
+                return asked
             asked = self.asking[question] = asyncio.ensure_future(self.find(name, kind))
-        return await asked
+        return asked
+
+    def unanswered(self, name: str, kind: str, seconds: float) -> Kept:
+        """Keep that nobody answered, or what was known before."""
+        now = self.clock.now()
+        stale = self.stale(name, kind)
+        if stale is not None:
+            return self.keep((name, kind), stale._replace(until=min(now + STALE, stale.last)))
+        return self.keep((name, kind), Kept(now + seconds, [], True))
 
     async def find(self, name: str, kind: str) -> Kept:
         """Ask and keep the answer, whatever comes of it."""
-        found: list[Record] = []
-        seconds, silent = SILENT, True
+        found: list[Record] | None = None
+        seconds = SILENT
         began = self.clock.now()
         try:
             found, seconds = await self.look_up(name, kind)
-            silent = False
-            self.answered = self.clock.now()
         except (dns.exception.DNSException, OSError, ValueError) as problem:
             if log.limited(f"resolve:{name} {kind}", 60.0):
                 log.warn("resolve", f"cannot resolve {name} ({kind}): {str(problem) or type(problem).__name__}")
@@ -137,7 +157,10 @@ class Records:
             del self.asking[name, kind]
         now = self.clock.now()
         self.measure(name, now - began)
-        return self.keep((name, kind), Kept(now + seconds, found, silent))
+        if found is None:
+            return self.unanswered(name, kind, seconds)
+        self.answered = now
+        return self.keep((name, kind), Kept(now + seconds, found, False, now + seconds + STALE_LONGEST))
 
     def keep(self, question: tuple[str, str], kept: Kept) -> Kept:
         if len(self.kept) >= MOST_KEPT:

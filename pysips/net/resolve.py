@@ -6,6 +6,8 @@ Facts:
   so, that is asked for, all at once, and it walks again;
 - only transports and families of which we have a socket count; IPv4 comes first, unless `dns_try_ipv6` is set;
 - servers of equal priority are chosen by their weights anew for each request (RFC 2782);
+- a server whose address is slow to come (1 s) is left out where there is another; what was known before goes on
+  meanwhile;
 - where two questions met silence and nothing else was answered lately, no more are asked: a dead DNS costs twice its
   time limit, no more.
 """
@@ -28,6 +30,7 @@ MOST_TARGETS: Final = 40
 MOST_SERVICES: Final = 8
 MOST_ROUNDS: Final = 8
 MOST_SILENCES: Final = 2
+GRACE: Final = 1.0  # seconds
 FOREVER: Final = float("inf")
 
 SIPS: Final = "sips"  # what a SIPS URI without a transport asks for: any that is secure
@@ -130,7 +133,7 @@ class Walk:
     def by_srv(self, name: str, protos: Sequence[str]) -> tuple[list[list[Way]], bool]:
         """The first transport with servers; and whether the domain refuses all that it has an opinion of."""
         offers = [self.servers(PREFIXES[proto] + name, proto) for proto in protos if proto in PREFIXES]
-        if self.missing:
+        if any(kind == SRV for _, kind in self.missing):
             return [], False
         opinions = [one for one in offers if one is not None]
         found = next((one for one in opinions if one), [])
@@ -264,11 +267,33 @@ class Names(Resolver):
                 plan = self.walked(walk, place)
                 if plan is not None:
                     break
-                answers = await asyncio.gather(*[self.records.ask(name, kind) for name, kind in walk.missing])
-                held.update(zip(walk.missing, answers, strict=True))
+                plan = await self.answers(walk, place)
+                if plan is not None:
+                    break
         finally:
             for promise in self.asking.pop(place, []):
                 promise.complete([] if plan is None else self.chosen(plan))
+
+    async def answers(self, walk: Walk, place: tuple[str, int, str]) -> Plan | None:
+        """Ask for what a walk misses, into `walk.held`; a plan if it leads somewhere without what is slow to come."""
+        held = walk.held
+        asked = {question: self.records.ask(*question) for question in walk.missing}
+        await asyncio.wait(asked.values(), timeout=GRACE)
+        for question, answer in asked.items():
+            stale = None if answer.done() else self.records.stale(*question)
+            if answer.done():
+                held[question] = answer.result()
+            elif stale is not None:
+                held[question] = stale
+        slow = {question: answer for question, answer in asked.items() if question not in held}
+        if not slow:
+            return None
+        groups = Walk(self, held).groups(*place)
+        if groups:
+            return Plan(groups, 0.0)
+        await asyncio.wait(slow.values())
+        held.update({question: answer.result() for question, answer in slow.items()})
+        return None
 
     def chosen(self, plan: Plan) -> list[Target]:
         """What may be tried of a plan's targets."""

@@ -1,5 +1,6 @@
 """RFC 3263 section 4: which records are asked for, in which order, and what is made of them."""
 
+import asyncio
 import random
 from collections import Counter
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from pysips.core.services import Target
-from pysips.net.records import DnsSettings
+from pysips.net.records import DnsSettings, Record
 from pysips.net.resolve import Way, by_weight
 from tests.net.name_server import Zone
 from tests.net.test_resolve import World
@@ -230,3 +231,70 @@ def test_any_weights_give_every_server_once(weights: list[int]) -> None:
     ways = [Way("udp", port, ["192.0.2.1"], weight) for port, weight in enumerate(weights)]
     for seed in range(50):
         assert sorted(by_weight(ways, random.Random(seed))) == sorted(ways)
+
+
+async def test_a_server_whose_address_does_not_come_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pysips.net.resolve.GRACE", 0.05)
+    world = await world_of(tmp_path, {**HOSTS, **UDP_SRV})
+    look_up = world.names.records.look_up
+    never = asyncio.Event()
+
+    async def slow(name: str, kind: str) -> Any:
+        if name == "b.example.org":
+            await never.wait()
+        return await look_up(name, kind)
+
+    world.names.records.look_up = slow  # type: ignore[method-assign]
+    assert await world.ask("example.org") == ["udp 192.0.2.1 5070"]
+    never.set()
+    while world.names.records.asking:
+        await asyncio.sleep(0)
+    assert shown(world.names.known("example.org", 0, "") or []) == ["udp 1 5070", "udp 2 5080"]
+    world.server.end()
+
+
+async def test_while_the_dns_is_away_what_was_known_holds_on_for_a_day(tmp_path: Path) -> None:
+    world = await world_of(tmp_path, {**HOSTS, **UDP_SRV}, "udp", naptr=False)
+    wanted = await world.ask("example.org")
+    world.server.silent = {"*"}
+    for _ in range(3):
+        world.time.at += 100
+        assert world.names.known("example.org", 0, "") is None
+        assert await world.ask("example.org") == wanted
+        assert shown(world.names.known("example.org", 0, "") or []) == ["udp 1 5070", "udp 2 5080"]
+    world.time.at += 90_000
+    assert await world.ask("example.org") == []
+    world.server.end()
+
+
+async def test_a_dns_that_is_slow_to_answer_is_not_waited_for_where_something_was_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pysips.net.resolve.GRACE", 0.05)
+    world = await world_of(tmp_path, OWN)
+    assert await world.ask("example.org", 5070) == ["udp 192.0.2.99 5070"]
+    never = asyncio.Event()
+
+    async def slow(name: str, kind: str) -> Any:
+        await never.wait()
+        return [Record("192.0.2.98")], 60.0
+
+    world.names.records.look_up = slow  # type: ignore[method-assign]
+    world.time.at += 61
+    assert await world.ask("example.org", 5070) == ["udp 192.0.2.99 5070"]
+    never.set()
+    while world.names.records.asking:
+        await asyncio.sleep(0)
+    world.time.at += 1
+    assert await world.ask("example.org", 5070) == ["udp 192.0.2.98 5070"]
+    world.server.end()
+
+
+async def test_questions_on_their_way_have_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pysips.net.records.MOST_ASKED", 0)
+    world = await world_of(tmp_path, OWN)
+    assert await world.ask("example.org", 5070) == []
+    assert world.server.asked == []
+    world.server.end()
