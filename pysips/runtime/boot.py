@@ -7,6 +7,7 @@ need root → pid file and run-time folder → root folder, user and group → t
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from pysips.core.options import Options
 from pysips.core.program import Program
 from pysips.errors import PysipsError
 from pysips.net.endpoint import is_here, open_slots
+from pysips.net.waiting import waiting
 from pysips.script.complaints import remark
 
 from . import daemon
@@ -99,6 +101,8 @@ def build(program: Program, options: Options, root: str, run: daemon.RunFolder) 
     for name in ("udp_dropped", "udp_failed", "udp_unreachable", "tcp_refused", "tcp_failed"):
         statistics.counter("net", name)
     statistics.counter("net", "tcp_connections", no_reset=True)
+    for proto in ("udp", "tcp"):
+        statistics.function("net", f"waiting_{proto}", partial(waiting, program.sockets, proto))
     for name in ("dns_total_queries", "dns_slow_queries"):
         statistics.counter("dns", name)
     statistics.counter("net", "handover_dropped")

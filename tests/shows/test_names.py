@@ -224,6 +224,7 @@ def test_all_workers_pass_over_a_dead_server_and_management_shows_it(begin: Begi
     (rule,) = world.server.mi("blacklists:list", ["dns"])["Rules"]
     assert (rule["IP"], rule["Port"], rule["Proto"], 200 < rule["Expire"] <= 240) == ("127.0.0.1", dead, "udp", True)
     assert world.server.mi("get_statistics", [["net:"]])["net:udp_unreachable"] == 1
+    assert world.server.mi("get_statistics", [["waiting_udp"]]) == {"net:waiting_udp": 0}
     assert world.server.mi("get_statistics", [["dns:"]])["dns:dns_total_queries"] >= 3
     assert world.server.mi("check_blacklists", ["udp", "127.0.0.1", dead]) == ["dns"]
     assert world.server.mi("del_blacklist_rule", ["dns", f"udp,127.0.0.1,{dead}"]) == "OK"
