@@ -68,11 +68,16 @@ class AuthDb(Module):
         )
 
     async def start(self) -> None:
-        """Refuse tables of another layout; a database that is down keeps nobody from starting."""
-        if self.skip_version_check or self.services.slot != ATTENDANT:
-            return
-        for table, versions in self.tables.items():
-            await require(self.accounts.database, table, *versions)
+        """Refuse tables of another layout; a database that is down keeps nobody from starting.
+
+        Workers ask, too: the first question of a process costs it a connection and the loading of a driver, which no
+        caller shall wait for.
+        """
+        if self.services.slot != ATTENDANT:
+            await self.accounts.warm(list(self.tables))
+        elif not self.skip_version_check:
+            for table, versions in self.tables.items():
+                await require(self.accounts.database, table, *versions)
 
     def account_table(self, name: str) -> str:
         """Note a table of accounts that the script names."""

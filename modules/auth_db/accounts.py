@@ -1,11 +1,12 @@
 """Accounts in a table like `subscriber`: a user's secret, and what else the script wants to know of him."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pysips.core.avps import SPELLED
-from pysips.core.sqldb import Database, Row, Value, Where, is_storable
+from pysips.core.sqldb import Database, Row, SqlError, Value, Where, is_storable
 from pysips.sip.digest import Algorithm, Credentials
 
 OLD_VERSION: Final = 7  # of the table: OpenSIPS 2.4 to 3.1, which kept ha1b for names with a domain
@@ -76,6 +77,12 @@ class Accounts:
             if with_domain:
                 return with_domain
         return self.columns.hashes["md5" if self.plain else algorithm.hash]
+
+    async def warm(self, tables: Sequence[str]) -> None:
+        """Have a connection, and learn the tables' versions; one that cannot be read now is read when it is needed."""
+        with contextlib.suppress(SqlError):
+            for table in tables:
+                self.versions[table] = await self.database.version(table)
 
     async def is_old(self, table: str) -> bool:
         """Whether a table has the layout of 2.4. Raises SqlError."""

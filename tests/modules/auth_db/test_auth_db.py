@@ -37,10 +37,13 @@ def ha1(algorithm: str, user: str = "alice", password: str = "secret", realm: st
 class Rig(Caller):
     """A server with alice in its database, and a caller."""
 
-    def __init__(self, parameters: str = "", challenge: str = "", after: str = "", route: str = ROUTE) -> None:
+    def __init__(
+        self, parameters: str = "", challenge: str = "", after: str = "", route: str = ROUTE, sql: FakeSql | None = None
+    ) -> None:  # fmt: skip
         log.held.clear()  # lines that come once a minute
-        self.sql = FakeSql("subscriber", "uri")
-        self.add("alice")
+        self.sql = sql or FakeSql("subscriber", "uri")
+        if sql is None:
+            self.add("alice")
         text = 'modparam("auth_db", "db_url", "sqlite:///x")\n' + parameters
         text += route.replace("CHALLENGE", challenge).replace("AFTER", after)
         super().__init__(Story(text, MODULES, HEAD, lambda program: self.sql.serve(program)))
@@ -62,6 +65,7 @@ def test_each_algorithm_has_a_column(algorithm: str) -> None:
 
 def test_a_stranger_costs_no_question() -> None:
     rig = Rig()
+    rig.sql.asked.clear()  # those of the start
     rig.ask()
     rig.ask('Authorization: Digest username="alice", realm="r.example", nonce="n", uri="u", response="r"\r\n')
     assert rig.sql.asked == []
@@ -77,14 +81,13 @@ def test_the_domain_is_looked_at() -> None:
 
 
 def test_a_name_with_a_domain_in_tables_of_2_4() -> None:
-    rig = Rig()
+    sql = FakeSql("subscriber", "uri")
     attempt = Attempt()
     for statement in ("DROP TABLE subscriber", *statements(SUBSCRIBER_7, "sqlite")):
-        rig.sql.perform(Query(statement), attempt)
-    rig.sql.perform(Update("version", [("table_name", "=", "subscriber")], {"table_version": 7}), attempt)
-    rig.sql.add(
-        "subscriber", username="ann", domain="d.example", ha1=ha1("md5", "ann"), ha1b=ha1("md5", "ann@d.example")
-    )
+        sql.perform(Query(statement), attempt)
+    sql.perform(Update("version", [("table_name", "=", "subscriber")], {"table_version": 7}), attempt)
+    sql.add("subscriber", username="ann", domain="d.example", ha1=ha1("md5", "ann"), ha1b=ha1("md5", "ann@d.example"))
+    rig = Rig(sql=sql)
     assert rig.prove(rig.ask(), user="ann@d.example").status == 200
     assert rig.prove(rig.ask(), user="ann@other.example").status == 401
 
