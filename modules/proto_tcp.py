@@ -1,7 +1,7 @@
 """proto_tcp: SIP over TCP connections (OpenSIPS: proto_tcp)."""
 
 from pysips.core.exports import Module, event, param
-from pysips.net.tcp import TRANSACTION_SECONDS, TcpSettings
+from pysips.net.tcp_settings import TRANSACTION_SECONDS, TcpSettings
 
 
 class ProtoTcp(Module):

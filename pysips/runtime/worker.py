@@ -12,7 +12,8 @@ from pysips.core.receive import Door
 from pysips.net.network import WorkerNetwork, udp_of
 from pysips.net.records import DnsCounters, DnsSettings
 from pysips.net.resolve import Names
-from pysips.net.tcp import Tcp, TcpCounters, TcpSettings
+from pysips.net.tcp import Tcp
+from pysips.net.tcp_settings import TcpCounters, TcpSettings
 from pysips.net.udp import UdpCounters
 
 from .changes import WorkerReading

@@ -9,7 +9,7 @@ from pysips.core.options import Options
 from pysips.core.program import Program
 from pysips.errors import ConfigError
 from pysips.modules.proto_tcp import ProtoTcp
-from pysips.net.tcp import TcpSettings
+from pysips.net.tcp_settings import TcpSettings
 
 
 def loaded(folder: Path, text: str) -> Program:

@@ -24,7 +24,8 @@ from pysips.core.services import (
 from pysips.core.stats import Statistics
 from pysips.net.connection import OPEN
 from pysips.net.endpoint import open_one
-from pysips.net.tcp import SLOTS, Tcp, TcpCounters, TcpSettings, place_key
+from pysips.net.tcp import SLOTS, Tcp, place_key
+from pysips.net.tcp_settings import TcpCounters, TcpSettings
 
 OPTIONS = (
     b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:5099;branch=z9hG4bK1%s\r\nFrom: <sip:a@b>;tag=1\r\n"
