@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.live import ACCOUNTS, Server, make_accounts
@@ -16,6 +17,10 @@ pytest_plugins = [
     "tests.servers.postgres",
     "tests.servers.redis",
 ]
+
+# A busy machine is no defect: what takes too long is for tests of time. With CI=true hypothesis also stays at one seed.
+hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
