@@ -252,7 +252,7 @@ class UsrLoc(Module):
         """The table of a name that stands in the script; raises BadName for one that cannot be one."""
         if not name or len(name) > LONGEST_NAME or "\0" in name:
             raise BadName(f"a table's name has 1 to {LONGEST_NAME} characters")
-        if self.program.latest.reloading and name not in self.api.location.domains:
+        if self.services.reloading and name not in self.api.location.domains:
             raise BadName(f"the table {name} is new: it needs a restart")
         return self.api.location.domain(name)
 

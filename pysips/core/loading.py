@@ -56,11 +56,11 @@ def load_again(text: source.Source, running: Program) -> Program:
     """
     script, complaints = parse.parse_source(text)
     changed.settings(running.config, config.read(script, complaints), script, complaints)
-    running.latest.reloading = True
+    running.services.reloading = True
     try:
         return compiled_again(script, running, complaints)
     finally:
-        running.latest.reloading = False
+        running.services.reloading = False
 
 
 def compiled_again(script: nodes.Script, running: Program, complaints: list[Complaint]) -> Program:

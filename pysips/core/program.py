@@ -37,11 +37,10 @@ DUMMY: Final = (
 
 
 class Latest:
-    """Which edition of a program new work begins with. reloading: another one is being checked and compiled."""
+    """Which edition of a program new work begins with."""
 
     def __init__(self, program: "Program") -> None:
         self.program = program
-        self.reloading = False
 
 
 class Program:
@@ -118,11 +117,11 @@ class Program:
         self.has_error_route = ("error_route", "") in compiled.routes
         if self.config.globals["disable_stateless_fwd"] is None:
             self.forwards_stateless = self.forwards_stateless or compiled.calls("forward")
-        for route in compiled.routes.values():
-            # Routes and their globals hold each other: without this a reload would leave megabytes until the next
-            # full collection.
-            weakref.finalize(self, route.__globals__.clear).atexit = False
-            break
+        if compiled.routes:
+            # Routes and their globals, which all share, hold each other: without this a reload would leave megabytes
+            # until the next full collection. Whoever runs a route has its program by the context.
+            shared = next(iter(compiled.routes.values())).__globals__
+            weakref.finalize(self, shared.clear).atexit = False
 
     def age(self) -> int:
         """For how many seconds the server has been running."""

@@ -386,7 +386,8 @@ class Services:
     """All of the above in one place, one for each process. Made before the fork, filled in after it.
 
     slot, slots: which worker this is (-1: the attendant), and how many there are; call_slot: the worker that owns
-    a Call-ID; lives: how many processes sat in this seat so far (2 and more: whoever sat here before has died).
+    a Call-ID; lives: how many processes sat in this seat so far (2 and more: whoever sat here before has died);
+    reloading: another script is being checked for a server that runs;
     by_route: whether the kernel's routes say which socket sends (`mhomed`); no_new_request, no_new_reply: the branch
     and message flags with which no stream connection is opened for a request, or for its reply.
     """
@@ -411,6 +412,7 @@ class Services:
         self.slot: int = 0
         self.slots: int = 1
         self.lives: int = 1
+        self.reloading: bool = False
 
     def call_slot(self, call_id: str) -> int:
         """The slot of the worker that owns a call (house rule 9.2)."""
