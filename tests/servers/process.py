@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from pysips.core.cachedb import CacheDb
+from pysips.core.cachedb_remote import RemoteCache
 from pysips.core.loading import load_source
 from pysips.core.log import Entry, log
 from pysips.core.options import Options
@@ -64,6 +65,13 @@ class Process:
     def store(self, name: str) -> CacheDb:
         found = self.program.caches.named(name)
         assert found is not None
+        return found
+
+    def patient(self, name: str) -> RemoteCache:
+        """The same with the time that many operations at once need on a busy machine."""
+        found = self.store(name)
+        assert isinstance(found, RemoteCache)
+        found.timeout = 30.0
         return found
 
     async def watch(self) -> None:

@@ -57,7 +57,7 @@ async def test_keys_are_records_as_opensips_writes_them(mongodb: MongoDb, databa
 
 async def test_counters_lose_nothing(mongodb: MongoDb, database: str) -> None:
     async with opened(mongodb, database) as process:
-        store = process.store("mongodb")
+        store = process.patient("mongodb")
         assert await done(store.counter("n")) is None
         assert await done(store.add("n", 5)) == 5
         assert await done(store.add("n", -7)) == -2

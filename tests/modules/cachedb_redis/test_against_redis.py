@@ -54,7 +54,7 @@ async def test_a_database_of_its_own(redis: Redis) -> None:
 
 async def test_counters_lose_nothing(redis: Redis) -> None:
     async with opened(redis.url()) as process:
-        store = process.store("redis")
+        store = process.patient("redis")
         assert await done(store.counter("n")) is None
         assert await done(store.add("n", 5)) == 5
         assert await done(store.add("n", -7, 50)) == -2

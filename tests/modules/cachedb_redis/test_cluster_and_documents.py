@@ -20,7 +20,7 @@ OTHER = "alice@example.com10.0.0.250:5062"
 
 async def test_a_cluster_is_found_out_and_keys_go_where_they_belong(redis_cluster: RedisCluster) -> None:
     async with opened(redis_cluster.url("c")) as process:
-        store = process.store("redis:c")
+        store = process.patient("redis:c")
         for number in range(30):
             await done(store.store(f"key{number}", str(number), 100))
         assert [await done(store.fetch(f"key{number}")) for number in range(30)] == [str(n) for n in range(30)]
