@@ -178,7 +178,9 @@ onreply_route { xlog("global: old\\n"); }
         for invite, edition in ((later, "new"), (began, "old")):
             answer_to(callee, invite, server.running.port)
             assert server.final() == edition
-        said = [line.split()[-1] for line in server.running.said().split("\n") if "global: " in line or "own: " in line]
+        lines = ("global: ", "own: ")
+        server.running.until(lambda: sum(server.running.said().count(line) for line in lines) == 4)
+        said = [line.split()[-1] for line in server.running.said().split("\n") if any(each in line for each in lines)]
         assert said == ["new", "new", "old", "old"]
 
 
