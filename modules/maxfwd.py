@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from pysips.core.context import Context
 from pysips.core.exports import By, Module, Route, function, param
 from pysips.sip.headers import FOLD, MAX_FORWARDS
+from pysips.sip.message import Message
 from pysips.sip.text import number
 
 MISSING: Final = -1
@@ -18,8 +19,8 @@ class MaxFwd(Module):
     max_limit: int = param(256, low=1, high=256, help="The largest value let through.")
 
     def configure(self) -> None:
-        # The usual line, and the number that goes out instead of its own.
-        self.next: dict[str, str] = {f"{USUAL}{hops}\r\n": str(hops - 1) for hops in range(1, self.max_limit + 1)}
+        # A number as it usually stands there, and the one that goes out instead.
+        self.next: dict[str, str] = {str(hops): str(hops - 1) for hops in range(1, self.max_limit + 1)}
 
     def limit(self, hops: int) -> int:
         """A number of hops; raises ValueError for one out of range."""
@@ -32,12 +33,12 @@ class MaxFwd(Module):
         """Count Max-Forwards down (1), add it with this value (2), or refuse at zero (-1); -2 for one unreadable."""
         message = ctx.message
         items = ctx.edits.items
-        k = message.kinds.find(MAX_FORWARDS, 1)
-        if k > 0 and not items and FOLD not in message.kinds:
-            a, b = message.starts[k], message.starts[k + 1]
+        if not items and MAX_FORWARDS in message.kinds:
+            match = message.match
+            a, b = usual_place(message) if match is None else match.span("hops")
             usual = self.next.get(message.text[a:b])
             if usual is not None:
-                items.append((a + len(USUAL), b - 2, usual))
+                items.append((a, b, usual))
                 return 1
         hops, a, b = max_forwards(ctx)
         if hops == MISSING:
@@ -58,6 +59,15 @@ class MaxFwd(Module):
         if hops < 0:
             return hops - 1
         return 1 if hops < limit else -1
+
+
+def usual_place(message: Message) -> tuple[int, int]:
+    """Where the number stands in a line that is spelled as usual; an empty place for others."""
+    k = message.kinds.find(MAX_FORWARDS)
+    a = message.starts[k]
+    if FOLD in message.kinds or not message.text.startswith(USUAL, a):
+        return 0, 0
+    return a + len(USUAL), message.starts[k + 1] - 2
 
 
 def max_forwards(ctx: Context) -> tuple[int, int, int]:

@@ -12,22 +12,22 @@ RLABEL_BITS: Final = 32
 HASH_BITS: Final = 16
 WORD: Final = 0xFFFF_FFFF
 LONGEST: Final = 512  # bytes that are mixed all at once
+ZEROS: Final = (b"", b"\0\0\0", b"\0\0", b"\0")  # before a last word of so many bytes
 LOW_BITS: Final = int.from_bytes(b"\x1f\xff\xff\xff" * (LONGEST // 4), "big")  # what `>> 3` leaves in each word
 
 
 def aor_hash(aor: str) -> int:
     """OpenSIPS' hash of a string (its core hash, without a table's size): 32 bits."""
     data = aor.encode("utf-8", "surrogateescape")
-    total = 0
-    whole = len(data) & ~3
-    if whole <= LONGEST and data.isascii():  # all words side by side in one number
-        words = int.from_bytes(data[:whole], "big")
+    if len(data) <= LONGEST and data.isascii():  # all words side by side in one number
+        rest = len(data) & 3
+        if rest:
+            data = data[:-rest] + ZEROS[rest] + data[-rest:]
+        words = int.from_bytes(data, "big")
         words ^= words >> 3 & LOW_BITS
-        total = sum(memoryview(words.to_bytes(whole, sys.byteorder)).cast("I"))
+        total = sum(memoryview(words.to_bytes(len(data), sys.byteorder)).cast("I")) & WORD
     else:
-        for at in range(0, whole, 4):
-            total += mixed(joined(data[at : at + 4]))
-    total = (total + mixed(joined(data[whole:]))) & WORD
+        total = sum([mixed(joined(data[at : at + 4])) for at in range(0, len(data), 4)]) & WORD
     return (total + (total >> 11) + (total >> 13) + (total >> 23)) & WORD
 
 

@@ -337,12 +337,12 @@ def aor_of_key(domain: Domain, key: bytes) -> str:
 
 def count(transaction: Transaction, domain: Domain, users: int, contacts: int) -> None:
     """Add to a table's counts."""
-    u, c = unpacked(transaction.get(COUNTS, domain.prefix))
-    transaction.put(COUNTS, domain.prefix, packed(max(u + users, 0), max(c + contacts, 0)))
-
-
-def packed(users: int, contacts: int) -> bytes:
-    return PAIR.pack(users, contacts)
+    data = transaction.get(COUNTS, domain.prefix)
+    if data is not None:
+        before = PAIR.unpack(data)
+        users += before[0]
+        contacts += before[1]
+    transaction.put(COUNTS, domain.prefix, PAIR.pack(users if users > 0 else 0, contacts if contacts > 0 else 0))
 
 
 def unpacked(data: bytes | None) -> tuple[int, int]:

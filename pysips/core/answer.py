@@ -74,7 +74,9 @@ def local_tag(ctx: Context) -> str:
     tag = ctx.to_tag
     if not tag:
         message = ctx.message
-        tag = ctx.to_tag = ctx.program.tag_prefix + str(hash(message.branch() + message.call_id()) & POSITIVE)
+        match = message.match
+        named = message.branch() + message.call_id() if match is None else match["branch"] + match["call_id"]
+        tag = ctx.to_tag = ctx.program.tag_prefix + str(hash(named) & POSITIVE)
     return tag
 
 

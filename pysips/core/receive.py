@@ -145,11 +145,12 @@ class Door(Receiver):
         self.stats.rcv_requests.inc()
         message = ctx.message
         if self.strict:
-            try:
-                check(message)
-            except SipError as problem:
-                self.refuse(ctx, problem)
-                return
+            if message.match is None:
+                try:
+                    check(message)
+                except SipError as problem:
+                    self.refuse(ctx, problem)
+                    return
             if PROXY_REQUIRE in message.kinds and self.demands(ctx):
                 return
         elif not is_readable(message):

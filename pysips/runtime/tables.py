@@ -117,10 +117,11 @@ def remove(folder: Path) -> None:
 class LmdbTransaction(Transaction):
     """A write transaction; see `core.services.Transaction`. asked: how often it asked for room."""
 
-    __slots__ = ("asked", "raw", "tables")
+    __slots__ = ("asked", "raw", "room", "tables")
 
     def __init__(self, tables: "LmdbTables", raw: Any) -> None:
         self.tables: LmdbTables = tables
+        self.room: Room | None = tables.room
         self.raw: Any = raw
         self.asked: int = 0
 
@@ -130,12 +131,11 @@ class LmdbTransaction(Transaction):
 
     def put(self, kind: bytes, key: bytes, value: bytes) -> None:
         try:
-            room = self.tables.room
+            room = self.room
             if room is not None:
-                pages = PAGES_A_RECORD + (len(value) >> 12)
-                room.left -= pages
+                room.left -= PAGES_A_RECORD + (len(value) >> 12)
                 if room.left < 0:
-                    self.ask(room, pages)
+                    self.ask(room, PAGES_A_RECORD + (len(value) >> 12))
             self.raw.put(kind + key if len(key) <= LONGEST_KEY else stored(kind, key), value)
         except (lmdb.Error, OSError) as problem:
             self.raw.abort()
@@ -143,7 +143,7 @@ class LmdbTransaction(Transaction):
 
     def delete(self, kind: bytes, key: bytes) -> bool:
         try:
-            room = self.tables.room
+            room = self.room
             if room is not None:  # even to delete, pages are written anew
                 room.left -= PAGES_A_RECORD
                 if room.left < 0:

@@ -51,7 +51,7 @@ PATTERNS: Final[dict[str, str]] = {
     TO: PLAIN_DISPLAY.pattern + "<(?P<to_uri>" + PLAIN_URI.pattern + ")>(?:;tag=(?P<to_tag>" + TOKEN.pattern + "))?+",
     CALL_ID: r"[ \t]*+(?P<call_id>[\x21-\x7e]++)",
     CSEQ: r"[ \t]*+(?P<cseq>[0-9]{1,9}+) (?P<method>",  # and the method itself
-    MAX_FORWARDS: r"[ \t]*+[0-9]{1,2}+",
+    MAX_FORWARDS: r"[ \t]*+(?P<hops>[0-9]{1,2}+)",
     USER_AGENT: r"[ \t]*+(?P<user_agent>" + TEXT + r")(?<![ \t])",
     CONTENT_LENGTH: r"[ \t]*+(?P<length>[0-9]{1,6}+)",
     CONTACT: (
