@@ -74,6 +74,10 @@ class AorChange:
             found |= why
         return found
 
+    def taken_off(self) -> list[Contact]:
+        """The contacts that are gone because somebody here wanted it, oldest first."""
+        return [one for one in self.gone if one.id in self.entries and self.entries[one.id][1] & LOCAL]
+
     def value(self) -> bytes:
         """As the log keeps it."""
         entries: list[Entry] = []

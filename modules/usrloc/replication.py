@@ -4,7 +4,9 @@ Facts:
 - only nodes of our own SIP address are told, and only of what arose here: a phone, the script or an operator did it.
   Expiry is not told, each node has its own clock; nor is what came from a peer or a database;
 - what comes is merged contact by contact: of the same Call-ID the higher CSeq wins, of different ones the later
-  registration; a contact that was taken off here (remains.py) does not come back by an older copy: its sender is told;
+  registration; a contact that was taken off here does not come back by an older copy: its sender is told. That stands
+  in remains.py, and until the change log's follower has put it there, in the log: a sync that was under way already
+  may bring that copy at once;
 - it is written to the shared table as a peer's: events are raised and the database gets it, but it is not sent on;
 - nobody keeps packets for a node that is away: when it is back, each side asks the other for all that it has, and the
   merge repairs both (clusterer).
@@ -21,7 +23,7 @@ from pysips.sip.rewrite import is_one_line
 from ..clusterer.api import SENT, BadPacket, Cluster, Event, Reader, Receiver
 from . import remains
 from .contacts import RECORDS, Domain, Location, Work, aor_of_key
-from .lines import DELETED, INSERTED, LOCAL, PEER, AorChange, change_of
+from .lines import DELETED, INSERTED, LOCAL, PEER, AorChange, change_of, parsed
 from .matching import BY_PARAM, NONE, find_contact
 from .packets import (
     BY_CONTACT_AND_CALLID,
@@ -178,7 +180,7 @@ class Replica(Receiver):
             contact.flags |= MEMORY_ONLY
         place = found(work, contact.uri, contact.callid, message.matching, contact.id)
         if place == NONE:
-            if remains.is_gone(self.services.tables, work.key, contact.uri, contact.callid, contact.cseq, work.now):
+            if self.is_gone(work, contact):
                 work.abort()
                 self.send_back(work, contact, source)
                 return
@@ -195,6 +197,16 @@ class Replica(Receiver):
         if store is not None:
             work.record.more = dict(store)
         work.commit()
+
+    def is_gone(self, work: Work, contact: Contact) -> bool:
+        """Whether somebody here took the contact off, be it only just now."""
+        changes = self.location.log
+        line = None if changes is None else changes.pending(work.transaction, work.key)
+        if line is not None:
+            for one in reversed(parsed(line).taken_off()):
+                if one.uri == contact.uri and one.callid == contact.callid:
+                    return contact.cseq <= one.cseq
+        return remains.is_gone(self.services.tables, work.key, contact.uri, contact.callid, contact.cseq, work.now)
 
     def add(self, work: Work, contact: Contact) -> None:
         """With the id that it has at the partner, as far as that is free here."""
@@ -238,7 +250,7 @@ class Repeater(ChangeFollower):
 
     def keep(self, key: bytes, change: AorChange) -> None:
         """What is gone here shall not come back. Raises TablesFull."""
-        gone = self.gone(change)
+        gone = change.taken_off()
         record = self.location.read(self.location.domain(change.table), change.aor)
         new = [one for one in record.contacts if change.entries.get(one.id, (0, 0))[0] == INSERTED] if record else []
         if gone or new:
@@ -253,17 +265,13 @@ class Repeater(ChangeFollower):
                 transaction.abort()
                 raise
 
-    def gone(self, change: AorChange) -> list[Contact]:
-        """The contacts that somebody here took off."""
-        return [one for one in change.gone if change.entries.get(one.id, (0, 0))[1] & LOCAL]
-
     def messages(self, change: AorChange) -> Iterator[Message]:
         """What is to be told of an AoR, in order."""
         record = self.location.read(self.location.domain(change.table), change.aor)
         contacts = [] if record is None else record.contacts
         if change.dirty and change.entries:
             yield AorDelete(change.table, change.aor)
-        for one in self.gone(change):
+        for one in change.taken_off():
             yield ContactDelete(change.table, change.aor, one.uri, one.callid, one.cseq, SAME)
         if record is None:
             if all(what == DELETED and why & LOCAL for what, why in change.entries.values()):

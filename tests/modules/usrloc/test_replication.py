@@ -137,6 +137,43 @@ def test_a_lost_link_is_mended_in_both_directions(pair: Platform) -> None:
     assert two.has("goes@home.example")
 
 
+@pytest.mark.parametrize("others", [(), ("sip:alice@192.0.2.8",)])
+def test_a_sync_on_its_way_does_not_undo_what_a_phone_does_meanwhile(pair: Platform, others: tuple[str, ...]) -> None:
+    one, two = pair.nodes[1], pair.nodes[2]
+    for uri in (PHONE, *others):
+        one.register(ALICE, uri)
+    pair.run()
+    two.register(ALICE, PHONE, expires=0, cseq=2)
+    two.sync_from(one)  # it was sent before, and is read before the log's follower has looked
+    pair.run()
+    for node in (one, two):
+        assert [contact.uri for contact in node.contacts(ALICE)] == list(others)
+    two.register(ALICE, PHONE, cseq=3)
+    pair.run()
+    for node in (one, two):
+        assert [contact.uri for contact in node.contacts(ALICE)] == [*others, PHONE]
+
+
+def test_a_phone_that_moves_to_the_partner_meanwhile_is_taken_from_there(pair: Platform) -> None:
+    one, two = pair.nodes[1], pair.nodes[2]
+    one.register(ALICE)
+    pair.run()
+    two.register(ALICE, expires=0, cseq=2)
+    one.register(ALICE, cseq=3)
+    two.sync_from(one)
+    pair.run()
+    assert [node.contacts(ALICE)[0].cseq for node in (one, two)] == [3, 3]
+
+
+def test_of_a_contact_that_went_twice_meanwhile_the_last_time_counts(pair: Platform) -> None:
+    one, two = pair.nodes[1], pair.nodes[2]
+    for cseq, expires in ((50, 600), (51, 0), (1, 600), (2, 0)):
+        two.register(ALICE, expires=expires, cseq=cseq)
+    one.register(ALICE, cseq=3)
+    two.sync_from(one)
+    assert two.has(ALICE)
+
+
 def test_a_phone_that_comes_back_with_a_lower_cseq_is_no_ghost(pair: Platform) -> None:
     one, two = pair.nodes[1], pair.nodes[2]
     one.register(ALICE, cseq=50)
