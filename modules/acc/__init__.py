@@ -1,4 +1,4 @@
-"""acc: accounting of requests, to the log and as events (OpenSIPS manual: acc). Databases and AAA come later.
+"""acc: accounting of requests, to the log, as events and in a database (OpenSIPS manual: acc). AAA comes later.
 
 do_accounting() asks for it; scripts of before 2.2 set message flags (`log_flag` …), which do the same.
 """
@@ -7,13 +7,9 @@ from typing import Annotated, NewType
 
 from pysips.core.context import Context
 from pysips.core.exports import (
-    Getter,
-    Index,
-    Inner,
+    By,
     Module,
     Route,
-    Setter,
-    Value,
     VariableSpec,
     event,
     function,
@@ -23,12 +19,18 @@ from pysips.core.exports import (
     wants,
 )  # fmt: skip
 from pysips.core.log import harmless, log
-from pysips.errors import BadName, ModuleError
+from pysips.core.program import Program
+from pysips.core.sqlversions import require
+from pysips.errors import ModuleError
 from pysips.sip.message import Message
 
 from ..rr.api import RrApi
-from ..tm.api import Observer, TmApi, Transaction, reason_of
-from .account import EVENT, LOG, MISSED, NOT_YET, REQUEST, Account, Leg, fields_of, kinds_of, options_of
+from ..tm.api import TmApi, reason_of
+from .account import DB, EVENT, LOG, MISSED, NOT_YET, REQUEST, Account, fields_of, kinds_of, options_of
+from .database import RowWriter
+from .old import ANSWERS, FAILURES, MISSED_CALLS, OldScript
+from .rows import VERSION, Rows
+from .variables import specs
 
 ROUTES = Route.REQUEST | Route.FAILURE | Route.BRANCH | Route.LOCAL
 ACCOUNT = "acc.account"
@@ -50,10 +52,11 @@ def options(words: str) -> Options:
 
 def not_yet(words: str) -> str:
     """Raises ValueError: the function is known, but what it writes to is not here."""
-    raise ValueError("accounting to databases and AAA servers is not in PySIPS yet; acc_log_request is")
+    raise ValueError("accounting to AAA servers is not in PySIPS yet; acc_log_request and acc_db_request are")
 
 
 NotYet = Annotated[str, not_yet]
+ForDatabase = Annotated[str, By("for_database")]
 
 
 class Acc(Module):
@@ -61,6 +64,10 @@ class Acc(Module):
     report_cancels: int = param(0, help="Account CANCEL, too.")
     detect_direction: int = param(0, help="Let the caller be the caller in requests that go upstream (needs rr).")
     log_level: int = param(2, low=-3, high=4, help="Level of the lines in the log.")
+    db_url: str = param("", help="The database; db_default_url where this is empty.")
+    db_table_acc: str = param("acc", help="Table of answered requests.")
+    db_table_missed_calls: str = param("missed_calls", help="Table of missed calls.")
+    db_max_waiting: int = param(50_000, low=1, help="Rows that a process keeps while the database is away.")
     tm: TmApi = needs("tm")
     rr: RrApi | None = wants("rr")
     happened = event("E_ACC_EVENT", *FACTS)
@@ -69,8 +76,10 @@ class Acc(Module):
     def __init__(self) -> None:
         self.fields: dict[str, dict[str, str]] = {}
         self.leg_fields: dict[str, dict[str, str]] = {}
-        self.flags: dict[str, int] = {}  # old scripts' flags: which bit means what
-        self.formats: list[tuple[str, str]] = []
+        self.old = OldScript(self)
+        self.rows = Rows()
+        self.writer: RowWriter | None = None
+        self.asks_database = False  # the script does
 
     @modparam("extra_fields", help='The script\'s own values: "log: name->shown; other; evi: name".')
     def add_fields(self, value: str) -> None:
@@ -84,45 +93,107 @@ class Acc(Module):
 
     @modparam("log_flag", help="Old scripts: the message flag that asks for accounting.")
     def set_log_flag(self, value: str) -> None:
-        self.flags["answered"] = self.services.message_flags.mask(value)
+        self.add_flag(ANSWERS, LOG, value)
 
     @modparam("log_missed_flag", help="Old scripts: the message flag that asks for missed calls.")
     def set_missed_flag(self, value: str) -> None:
-        self.flags["missed"] = self.services.message_flags.mask(value)
+        self.add_flag(MISSED_CALLS, LOG, value)
+
+    @modparam("db_flag", help="Old scripts: log_flag for the database.")
+    def set_db_flag(self, value: str) -> None:
+        self.add_flag(ANSWERS, DB, value)
+
+    @modparam("db_missed_flag", help="Old scripts: log_missed_flag for the database.")
+    def set_db_missed_flag(self, value: str) -> None:
+        self.add_flag(MISSED_CALLS, DB, value)
 
     @modparam("failed_transaction_flag", help="Old scripts: the message flag that asks for failures, too.")
     def set_failed_flag(self, value: str) -> None:
-        self.flags["failed"] = self.services.message_flags.mask(value)
+        self.add_flag(FAILURES, LOG | DB, value)
+
+    def add_flag(self, what: int, kinds: int, name: str) -> None:
+        self.asks_database |= what != FAILURES and bool(kinds & DB)
+        self.old.flags.append((what, kinds, self.services.message_flags.mask(name)))
 
     @modparam("log_extra", help='Old scripts: values of every line, "name=$variable;other=$variable".')
-    def add_formats(self, value: str) -> None:
-        for item in value.split(";"):
-            name, equal, format = item.partition("=")
-            if not equal or not name.strip():
-                raise ValueError(f'"{item}" is no "name=$variable"')
-            self.formats.append((name.strip(), format.strip()))
+    def add_log_formats(self, value: str) -> None:
+        self.fields.setdefault("log", {}).update(self.old.add_formats("log_extra", value))
 
-    @modparam("db_url")
-    @modparam("db_table_acc")
-    @modparam("db_table_missed_calls")
-    @modparam("db_table_avp")
-    @modparam("db_flag")
-    @modparam("db_missed_flag")
-    @modparam("db_extra")
+    @modparam("db_extra", help='Old scripts: values of every row, "column=$variable;other=$variable".')
+    def add_db_formats(self, value: str) -> None:
+        self.fields.setdefault("db", {}).update(self.old.add_formats("db_extra", value))
+
+    @modparam("acc_method_column", help="Column of the method.")
+    def set_method_column(self, value: str) -> None:
+        self.set_column("method", value)
+
+    @modparam("acc_from_tag_column", help="Column of the caller's tag.")
+    def set_from_tag_column(self, value: str) -> None:
+        self.set_column("from_tag", value)
+
+    @modparam("acc_to_tag_column", help="Column of the callee's tag.")
+    def set_to_tag_column(self, value: str) -> None:
+        self.set_column("to_tag", value)
+
+    @modparam("acc_callid_column", help="Column of the Call-ID.")
+    def set_callid_column(self, value: str) -> None:
+        self.set_column("call_id", value)
+
+    @modparam("acc_sip_code_column", help="Column of the status.")
+    def set_code_column(self, value: str) -> None:
+        self.set_column("code", value)
+
+    @modparam("acc_sip_reason_column", help="Column of the reason phrase.")
+    def set_reason_column(self, value: str) -> None:
+        self.set_column("reason", value)
+
+    @modparam("acc_time_column", help="Column of the time.")
+    def set_time_column(self, value: str) -> None:
+        self.set_column("time", value)
+
+    def set_column(self, fact: str, value: str) -> None:
+        if not value.strip():
+            raise ValueError("a column has a name")
+        self.rows.columns[fact] = value.strip()
+
     @modparam("cdr_flag")
     @modparam("aaa_url")
     def refuse(self, value: str) -> None:
-        raise ValueError(f"accounting to {NOT_YET['db']} or {NOT_YET['aaa']} is not in PySIPS yet")
+        raise ValueError(f'accounting to {NOT_YET["aaa"]}, and "cdr", are not in PySIPS yet')
 
     def configure(self) -> None:
         if self.detect_direction and self.rr is None:
             raise ModuleError('detect_direction needs the module rr: loadmodule "rr.so"')
+        self.old.configure()
+        if self.db_url or self.asks_database:
+            self.open_database()
+
+    def approve(self, edition: Program) -> None:
+        if self.asks_database and self.writer is None:
+            self.open_database()
+
+    def open_database(self) -> None:
+        """Connects nowhere. Raises ModuleError."""
+        database = self.program.databases.open(self.db_url)
+        self.writer = RowWriter(database, self.services, self.db_max_waiting, self.rows.widths())
+
+    def has_database(self, caller: str) -> bool:
+        """Whether there is one for a function that asks for it only now, by a variable; the log says why not."""
         try:
-            self.old_fields = [(name, self.formatted(format)) for name, format in self.formats]
-        except BadName as problem:
-            raise ModuleError(f"log_extra: {problem}") from None
-        if self.flags:
-            self.tm.watch_all(ByFlags(self))
+            if self.writer is None:
+                self.open_database()
+        except ModuleError as problem:
+            log.error(f"acc:{caller}", str(problem))
+            return False
+        return True
+
+    async def start(self) -> None:
+        if self.writer is not None:
+            await require(self.writer.database, self.db_table_acc, VERSION)
+
+    async def stop(self) -> None:
+        if self.writer is not None:
+            await self.writer.finish()
 
     # -- accounts
 
@@ -144,39 +215,41 @@ class Acc(Module):
             self.tm.watch(ctx, found)
         return found
 
-    def by_flags(self, flags: int) -> tuple[int, int, int]:
-        """What the message flags of an old script ask for."""
-        asked = [LOG if flags & self.flags.get(name, 0) else 0 for name in ("answered", "missed", "failed")]
-        return asked[0], asked[1], asked[2]
-
-    def drop_missed_flag(self, ctx: Context) -> None:
-        """A missed call is reported once."""
-        ctx.flags &= ~self.flags.get("missed", 0)
-
     # -- the script's functions
+
+    def kinds_to_do(self, words: str) -> Kinds:
+        """See kinds_of."""
+        bits = kinds_of(words)
+        self.asks_database |= bool(bits & DB)
+        return Kinds(bits)
+
+    def for_database(self, table: str) -> str:
+        """A table that the script writes to."""
+        self.asks_database = True
+        return table
 
     @function("do_accounting", routes=ROUTES)
     def do_accounting(
-        self, ctx: Context, kinds: Annotated[Kinds, kinds], flags: Annotated[Options, options] = Options(frozenset()),
-        table: str = "",
+        self, ctx: Context, kinds: Annotated[Kinds, By("kinds_to_do")],
+        flags: Annotated[Options, options] = Options(frozenset()), table: str = "",
     ) -> int:  # fmt: skip
-        """Account this request: "log", "evi" or both; flags: "missed", "failed"."""
-        if table:
-            log.error("acc:do_accounting", "a table is for databases, which are not in PySIPS yet")
-            return -1
+        """Account this request: "log", "evi", "db" or several; flags: "missed", "failed"; table: for answers."""
         if ctx.message.method == "CANCEL" and not self.report_cancels:
             return 1
+        if kinds & DB and not self.has_database("do_accounting"):
+            return -1
         account = self.watched(ctx)
         account.answered_by |= kinds
         if "missed" in flags:
             account.missed_by |= kinds
         if "failed" in flags:
             account.failed_by |= kinds
+        account.table = table or account.table
         return 1
 
     @function("drop_accounting", routes=ROUTES)
     def drop_accounting(
-        self, ctx: Context, kinds: Annotated[Kinds, kinds] = Kinds(LOG | EVENT),
+        self, ctx: Context, kinds: Annotated[Kinds, kinds] = Kinds(LOG | EVENT | DB),
         flags: Annotated[Options, options] = Options(frozenset()),
     ) -> int:  # fmt: skip
         """Account it no longer: in these kinds, or all; flags: only these."""
@@ -202,20 +275,25 @@ class Acc(Module):
         """The same as an event."""
         return self.report_now(ctx, EVENT, comment)
 
-    def report_now(self, ctx: Context, kinds: int, comment: str) -> int:
+    def report_now(self, ctx: Context, kinds: int, comment: str, table: str = "") -> int:
         """See acc_log_request."""
         word, _, rest = comment.strip().partition(" ")
         is_status = len(word) == 3 and word.isascii() and word.isdigit()
         account: Account | None = ctx.noted(ACCOUNT)
         made = account or Account(self, 0)
         code, reason = (int(word), rest.strip()) if is_status else (0, comment)
-        self.report(made, kinds, REQUEST, ctx.message, code, None, reason)
+        self.report(made, kinds, REQUEST, ctx.message, code, None, reason, table)
         return 1
 
     @function("acc_db_request", routes=ROUTES)
-    def database_request(self, ctx: Context, comment: str, table: NotYet) -> int:
-        """Known to OpenSIPS; refused at load."""
-        return -1
+    def database_request(self, ctx: Context, comment: str, table: ForDatabase) -> int:
+        """The same as a row of that table."""
+        if not table:
+            log.error("acc:acc_db_request", "no table is named")
+            return -1
+        if not self.has_database("acc_db_request"):
+            return -1
+        return self.report_now(ctx, DB, comment, table)
 
     @function("acc_aaa_request", routes=ROUTES)
     def aaa_request(self, ctx: Context, comment: NotYet) -> int:
@@ -235,9 +313,9 @@ class Acc(Module):
 
     def report(
         self, account: Account, kinds: int, what: str, request: Message, code: int, reply: Message | None,
-        reason: str | None = None,
+        reason: str | None = None, table: str = "",
     ) -> None:  # fmt: skip
-        """Say what happened to a request, in the kinds that are wanted."""
+        """Say what happened to a request, in the kinds that are wanted. table: of the database, "" for the usual."""
         if reason is None:
             reason = reply.reason if reply is not None and reply.status == code else reason_of(code)
         now = int(self.services.clock.time())
@@ -248,6 +326,17 @@ class Acc(Module):
             values = dict(zip(FACTS, [*facts.values(), now], strict=True))
             more = account.more(self.fields.get("evi", {}), self.leg_fields.get("evi", {}))
             (self.missed if what == MISSED else self.happened).tell({**values, **dict(more)})
+        if kinds & DB:
+            usual = self.db_table_missed_calls if what == MISSED else account.table or self.db_table_acc
+            self.put(account, now, facts, table or usual)
+
+    def put(self, account: Account, now: int, facts: dict[str, str], table: str) -> None:
+        """Rows of a table, one or one for each leg."""
+        is_missed = table == self.db_table_missed_calls
+        fields, leg_fields = self.fields.get("db", {}), self.leg_fields.get("db", {})
+        for row in self.rows.of(account, facts, now, is_missed, fields, leg_fields):
+            if self.writer is not None:
+                self.writer.put(table, row)
 
     def write(self, account: Account, what: str, now: int, facts: dict[str, str]) -> None:
         """One line in the log."""
@@ -264,72 +353,4 @@ class Acc(Module):
     # -- variables
 
     def variables(self) -> list[VariableSpec]:
-        return [
-            VariableSpec("acc_extra", "acc", self.read_extra, self.write_extra, "required", help="Of the call."),
-            VariableSpec("acc_leg", "acc", self.read_leg, self.write_leg, "required", index=True, help="Of a leg."),
-            VariableSpec("acc_current_leg", "acc", lambda inner, index: self.current_leg, help="Number of the leg."),
-        ]  # fmt: skip
-
-    def current_leg(self, ctx: Context) -> Value:
-        return max(len(self.account(ctx).legs) - 1, 0)
-
-    def name_in(self, inner: Inner, declared: dict[str, dict[str, str]], parameter: str) -> str:
-        """The name of a value that the parameter declares; raises BadName."""
-        name = str(inner)
-        if not any(name in fields for fields in declared.values()):
-            raise BadName(f'"{name}" is not declared: modparam("acc", "{parameter}", "log: {name}")')
-        return name
-
-    def read_extra(self, inner: Inner, index: Index) -> Getter:
-        name = self.name_in(inner, self.fields, "extra_fields")
-        return lambda ctx: self.account(ctx).extras.get(name)
-
-    def write_extra(self, inner: Inner, index: Index) -> Setter:
-        name = self.name_in(inner, self.fields, "extra_fields")
-        return lambda ctx, value, op: put(self.account(ctx).extras, name, value)
-
-    def read_leg(self, inner: Inner, index: Index) -> Getter:
-        name = self.name_in(inner, self.leg_fields, "leg_fields")
-        number = number_in(index)
-
-        def read(ctx: Context) -> Value:
-            legs = self.account(ctx).legs
-            return legs[number].get(name) if -len(legs) <= number < len(legs) else None
-
-        return read
-
-    def write_leg(self, inner: Inner, index: Index) -> Setter:
-        name = self.name_in(inner, self.leg_fields, "leg_fields")
-        number = number_in(index)
-
-        def write(ctx: Context, value: Value, op: str) -> int:
-            legs = self.account(ctx).legs
-            return put(legs[number], name, value) if -len(legs) <= number < len(legs) else -1
-
-        return write
-
-
-def number_in(index: Index) -> int:
-    """The number of a leg, -1 for the newest; raises BadName for anything but a number."""
-    if index is None:
-        return -1
-    if not isinstance(index, int):
-        raise BadName("a leg's index is a number")
-    return index
-
-
-def put(values: Leg, name: str, value: Value) -> int:
-    """Set a value of the script's own."""
-    values[name] = value
-    return 1
-
-
-class ByFlags(Observer):
-    """Old scripts: every transaction is watched, and its message flags say whether it is accounted."""
-
-    def __init__(self, module: Acc) -> None:
-        self.module = module
-
-    def created(self, transaction: Transaction, ctx: Context) -> None:
-        account = self.module.watched(ctx)
-        account.extras.update({name: show(ctx) for name, show in self.module.old_fields})
+        return specs(self)

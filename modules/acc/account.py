@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 LOG: Final = 1
 EVENT: Final = 2
-KINDS: Final = {"log": LOG, "evi": EVENT}
-NOT_YET: Final = {"db": "a database", "aaa": "an AAA server", "rad": "a RADIUS server", "diam": "a Diameter server"}
+DB: Final = 4
+KINDS: Final = {"log": LOG, "evi": EVENT, "db": DB}
+NOT_YET: Final = {"aaa": "an AAA server", "rad": "a RADIUS server", "diam": "a Diameter server"}
 
 ANSWERED: Final = "ACC: transaction answered: "
 MISSED: Final = "ACC: call missed: "
@@ -32,7 +33,8 @@ Leg = dict[str, Value]
 class Account(Observer):
     """The accounting of one request.
 
-    The bits of `answered_by`, `missed_by` and `failed_by` are LOG and EVENT; since: Unix seconds, 0 for none.
+    The bits of `answered_by`, `missed_by` and `failed_by` are LOG, EVENT and DB; since: Unix seconds, 0 for none;
+    table: of the database for answers, "" for the usual one.
     """
 
     def __init__(self, module: "Acc", since: int) -> None:
@@ -43,12 +45,13 @@ class Account(Observer):
         self.missed_by = 0
         self.failed_by = 0
         self.upstream = False
+        self.table = ""
         self.extras: Leg = {}
         self.legs: list[Leg] = []
 
     def wanted(self, transaction: Transaction) -> tuple[int, int, int]:
         """Who wants answers, missed calls and failures: by do_accounting, and by the message flags of old scripts."""
-        answered, missed, failed = self.module.by_flags(transaction.ctx.flags)
+        answered, missed, failed = self.module.old.asked(transaction.ctx.flags)
         return self.answered_by | answered, self.missed_by | missed, self.failed_by | failed
 
     def answered(self, transaction: Transaction, code: int, reply: Message | None) -> None:
@@ -65,12 +68,13 @@ class Account(Observer):
     def failing(self, transaction: Transaction, code: int) -> None:
         missed = self.wanted(transaction)[1]
         if transaction.invite and missed:
-            self.call_missed(transaction, code, None, missed)
+            reply = transaction.clients[transaction.picked].reply
+            self.call_missed(transaction, code, None if reply is None else reply.message, missed)
 
     def call_missed(self, transaction: Transaction, code: int, reply: Message | None, missed: int) -> None:
         """Report the first failure, and no other."""
         self.missed_by = 0
-        self.module.drop_missed_flag(transaction.ctx)
+        transaction.ctx.flags &= ~self.module.old.missed_flags()
         self.module.report(self, missed, MISSED, transaction.message, code, reply)
 
     def facts(self, request: Message, code: int, reason: str, reply: Message | None) -> dict[str, str]:
@@ -90,10 +94,18 @@ class Account(Observer):
 
     def more(self, fields: dict[str, str], leg_fields: dict[str, str]) -> list[tuple[str, str]]:
         """The script's own values, by the names they go out with: those of the call, then those of each leg."""
-        found = [(shown, text(self.extras.get(name))) for name, shown in fields.items()]
+        found = self.own(fields)
         for leg in self.legs:
-            found += [(shown, text(leg.get(name))) for name, shown in leg_fields.items()]
+            found += self.of_leg(leg, leg_fields)
         return found
+
+    def own(self, fields: dict[str, str]) -> list[tuple[str, str]]:
+        """The script's own values of the call, by the names they go out with."""
+        return [(shown, text(self.extras.get(name))) for name, shown in fields.items()]
+
+    def of_leg(self, leg: Leg, leg_fields: dict[str, str]) -> list[tuple[str, str]]:
+        """Those of a leg."""
+        return [(shown, text(leg.get(name))) for name, shown in leg_fields.items()]
 
 
 def text(value: Value) -> str:
@@ -107,9 +119,11 @@ def kinds_of(words: str) -> int:
     for word in words.split("|"):
         name = word.strip().lower()
         if name in NOT_YET:
-            raise ValueError(f'accounting to {NOT_YET[name]} ("{name}") is not in PySIPS yet; "log" and "evi" are')
+            raise ValueError(
+                f'accounting to {NOT_YET[name]} ("{name}") is not in PySIPS yet; "log", "evi" and "db" are'
+            )
         if name not in KINDS:
-            raise ValueError(f'unknown kind of accounting "{name}": "log" or "evi"')
+            raise ValueError(f'unknown kind of accounting "{name}": "log", "evi" or "db"')
         bits |= KINDS[name]
     return bits
 

@@ -16,7 +16,7 @@ import click
 from pysips.errors import PysipsError
 
 LIMIT: Final = 3600.0  # seconds for a statement: a big table takes its time
-DEFAULTS: Final = ("location", "subscriber", "clusterer", "clusterer_bridge", "cachedb")
+DEFAULTS: Final = ("location", "subscriber", "acc", "missed_calls", "clusterer", "clusterer_bridge", "cachedb")
 
 url_option = click.option(
     "--url", required=True, envvar="PYSIPS_DB_URL", show_envvar=True, help="As db_url has it: scheme://user:password@…"
@@ -47,8 +47,8 @@ def command() -> None:
 def create(url: str, version_table: str, tables: Sequence[str]) -> int:
     """Make tables that are not there, each with its line in the table of versions.
 
-    Without names: location, subscriber, clusterer, clusterer_bridge, cachedb. "home=location" is a table of another
-    name with that layout, "subscriber:7" is the layout of OpenSIPS 2.4 to 3.1.
+    Without names: location, subscriber, acc, missed_calls, clusterer, clusterer_bridge, cachedb. "home=location" is a
+    table of another name with that layout, "subscriber:7" is the layout of OpenSIPS 2.4 to 3.1.
     """
     wishes = [read_wish(text) for text in tables or DEFAULTS]
     with closing(Work.on(url, version_table, is_new=True)) as work:

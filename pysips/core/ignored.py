@@ -16,10 +16,6 @@ AVP_COLUMNS: Final = (
 )  # fmt: skip
 URI_AAA: Final = ("aaa_url", "service_type", "use_sip_uri_host")
 
-ACC_COLUMNS: Final = (
-    "acc_method_column", "acc_from_tag_column", "acc_to_tag_column", "acc_callid_column", "acc_sip_code_column",
-    "acc_sip_reason_column", "acc_time_column", "acc_created_avp_name", "service_type",
-)  # fmt: skip
 NO_PUSH: Final = "push notifications are off"
 PUSH: Final = (
     "pn_providers", "pn_ct_match_params", "pn_pnsreg_interval", "pn_trigger_interval", "pn_skip_pn_interval",
@@ -62,7 +58,9 @@ IGNORED: Final[dict[tuple[str, str], str]] = {
     ("mi_datagram", "reply_indent"): "answers are JSON",
     ("mi_http", "mi_http_method"): "there are no pages for people, whose forms it was for",
     ("httpd", "post_buf_size"): "bodies are read whole, up to receive_buf_size",
-    **{("acc", name): NO_DATABASE for name in ACC_COLUMNS},
+    ("acc", "db_table_avp"): "do_accounting() names the table",
+    ("acc", "acc_created_avp_name"): "the time of a call's beginning is kept with the call",
+    ("acc", "service_type"): "it is for AAA servers, to which nothing is accounted yet",
     ("acc", "log_facility"): "all lines go to the one syslog_facility",
     ("xlog", "buf_size"): "the global xlog_buf_size says it",
     ("xlog", "force_color"): "the global xlog_force_color says it",

@@ -127,6 +127,24 @@ CACHEDB: Final = Layout(
     ),
     (("cachedbsql_keyname_idx", ("keyname",)),),
 )  # fmt: skip
+ACC: Final = Layout(
+    "acc",
+    7,
+    (
+        KEY, char("method", 16), char("from_tag", 64), char("to_tag", 64), char("callid", 64), char("sip_code", 3),
+        char("sip_reason", 32), Column("time", "date"), number("duration", 0, "unsigned"),
+        number("ms_duration", 0, "unsigned"), number("setuptime", 0, "unsigned"), Column("created", "date", null=True),
+    ),
+    (),
+    (("callid_idx", ("callid",)),),
+)  # fmt: skip
+MISSED_CALLS: Final = Layout(
+    "missed_calls",
+    5,
+    tuple(column for column in ACC.columns if column.name not in ("duration", "ms_duration")),
+    (),
+    (("callid_idx", ("callid",)),),
+)
 USERLOCATION: Final = Layout(
     "userlocation",
     1,
@@ -137,7 +155,7 @@ USERLOCATION: Final = Layout(
 """A federation's records: which site knows an address of record. Ours; OpenSIPS keeps them in no SQL database."""
 
 LAYOUTS: Final[tuple[Layout, ...]] = (
-    LOCATION, SUBSCRIBER, SUBSCRIBER_7, URI, CLUSTERER, BRIDGE, CACHEDB, USERLOCATION
+    LOCATION, SUBSCRIBER, SUBSCRIBER_7, URI, ACC, MISSED_CALLS, CLUSTERER, BRIDGE, CACHEDB, USERLOCATION
 )  # fmt: skip
 DIALECTS: Final[dict[str, Callable[[], sa.Dialect]]] = {
     "mysql": mysql.dialect, "postgres": postgresql.dialect, "sqlite": sqlite.dialect,

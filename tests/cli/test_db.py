@@ -60,8 +60,9 @@ def columns(url: str, table: str) -> list[str]:
 
 def test_without_names_all_tables_are_made_and_then_found(db: Callable[..., str], url: str) -> None:
     assert db("create").splitlines() == [
-        "location: made, version 1013", "subscriber: made, version 8", "clusterer: made, version 4",
-        "clusterer_bridge: made, version 1", "cachedb: made, version 2",
+        "location: made, version 1013", "subscriber: made, version 8", "acc: made, version 7",
+        "missed_calls: made, version 5", "clusterer: made, version 4", "clusterer_bridge: made, version 1",
+        "cachedb: made, version 2",
     ]  # fmt: skip
     assert db("create", "location") == "location: is there, version 1013"
     assert columns(url, "clusterer")[:4] == ["id", "cluster_id", "node_id", "url"]
@@ -100,7 +101,7 @@ def test_a_table_without_a_version_gets_it_only_if_it_fits(db: Callable[..., str
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["create", "nonsense"], 'no layout is known for table "nonsense": cachedb, clusterer'),
+        (["create", "nonsense"], 'no layout is known for table "nonsense": acc, cachedb, clusterer'),
         (["create", "location:7"], 'table "location" has no version 7: 1013'),
         (["migrate", "location"], 'there is no table "location": pysips db create --url URL location'),
     ],
@@ -149,4 +150,4 @@ def old_location(db: Callable[..., str], server: MariaDb | Postgres, url: str) -
     rows = server.query("SELECT username, length(contact), length(received), expires FROM location", database)
     assert rows == [("alice", 400, 200, 5)]
     assert db("migrate", url=url) == "location: is up to date, version 1013"
-    assert len(db("create", url=url).splitlines()) == 5
+    assert len(db("create", url=url).splitlines()) == 7
