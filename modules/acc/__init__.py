@@ -67,6 +67,13 @@ class Acc(Module):
     db_url: str = param("", help="The database; db_default_url where this is empty.")
     db_table_acc: str = param("acc", help="Table of answered requests.")
     db_table_missed_calls: str = param("missed_calls", help="Table of missed calls.")
+    acc_method_column: str = param("method", help="Column of the method.")
+    acc_from_tag_column: str = param("from_tag", help="Column of the caller's tag.")
+    acc_to_tag_column: str = param("to_tag", help="Column of the callee's tag.")
+    acc_callid_column: str = param("callid", help="Column of the Call-ID.")
+    acc_sip_code_column: str = param("sip_code", help="Column of the status.")
+    acc_sip_reason_column: str = param("sip_reason", help="Column of the reason phrase.")
+    acc_time_column: str = param("time", help="Column of the time.")
     db_max_waiting: int = param(50_000, low=1, help="Rows that a process keeps while the database is away.")
     tm: TmApi = needs("tm")
     rr: RrApi | None = wants("rr")
@@ -123,39 +130,6 @@ class Acc(Module):
     def add_db_formats(self, value: str) -> None:
         self.fields.setdefault("db", {}).update(self.old.add_formats("db_extra", value))
 
-    @modparam("acc_method_column", help="Column of the method.")
-    def set_method_column(self, value: str) -> None:
-        self.set_column("method", value)
-
-    @modparam("acc_from_tag_column", help="Column of the caller's tag.")
-    def set_from_tag_column(self, value: str) -> None:
-        self.set_column("from_tag", value)
-
-    @modparam("acc_to_tag_column", help="Column of the callee's tag.")
-    def set_to_tag_column(self, value: str) -> None:
-        self.set_column("to_tag", value)
-
-    @modparam("acc_callid_column", help="Column of the Call-ID.")
-    def set_callid_column(self, value: str) -> None:
-        self.set_column("call_id", value)
-
-    @modparam("acc_sip_code_column", help="Column of the status.")
-    def set_code_column(self, value: str) -> None:
-        self.set_column("code", value)
-
-    @modparam("acc_sip_reason_column", help="Column of the reason phrase.")
-    def set_reason_column(self, value: str) -> None:
-        self.set_column("reason", value)
-
-    @modparam("acc_time_column", help="Column of the time.")
-    def set_time_column(self, value: str) -> None:
-        self.set_column("time", value)
-
-    def set_column(self, fact: str, value: str) -> None:
-        if not value.strip():
-            raise ValueError("a column has a name")
-        self.rows.columns[fact] = value.strip()
-
     @modparam("cdr_flag")
     @modparam("aaa_url")
     def refuse(self, value: str) -> None:
@@ -165,6 +139,10 @@ class Acc(Module):
         if self.detect_direction and self.rr is None:
             raise ModuleError('detect_direction needs the module rr: loadmodule "rr.so"')
         self.old.configure()
+        self.rows.name_columns(
+            self.acc_method_column, self.acc_from_tag_column, self.acc_to_tag_column, self.acc_callid_column,
+            self.acc_sip_code_column, self.acc_sip_reason_column, self.acc_time_column,
+        )  # fmt: skip
         if self.db_url or self.asks_database:
             self.open_database()
 

@@ -23,6 +23,8 @@ PAUSE: Final = 1.0  # seconds until the next try; what a server still has in han
 MOST: Final = 200  # rows of a transaction
 FEWEST: Final = 5
 LAST_SECONDS: Final = 0.8  # at the end of the process
+LINES: Final = 2_000  # that the log takes without losing one; then it gets the time to write them
+FLUSH_SECONDS: Final = 0.1
 
 Row = dict[str, Value]
 
@@ -91,6 +93,8 @@ class RowWriter(Timer):
         if not isinstance(problem, SqlError):
             log.error("acc", f"writing rows failed: {type(problem).__name__}: {problem}")
         self.services.timers.add(self, PAUSE)
+        if not self.database.is_up:
+            self.idle.complete()  # whoever waits for the end need not wait on
 
     def say_away(self, problem: str) -> None:
         """Once for each time that the database is away."""
@@ -180,8 +184,10 @@ class RowWriter(Timer):
             await self.idle
         if self.waiting:
             log.error("acc", f"{len(self.waiting)} rows of accounting are not in the database: they follow here")
-        for row in self.waiting:
+        for number, row in enumerate(self.waiting, 1):
             write_down(row)
+            if number % LINES == 0:
+                log.flush(FLUSH_SECONDS)
         self.waiting.clear()
         self.uncertain = 0
 

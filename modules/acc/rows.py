@@ -4,15 +4,14 @@ from datetime import datetime
 from typing import Final, final
 
 from pysips.core.sqltables import ACC
+from pysips.errors import ModuleError
 
 from .account import Account
 from .database import Row
 
 VERSION: Final = ACC.version
-USUAL: Final = {
-    "method": "method", "from_tag": "from_tag", "to_tag": "to_tag", "call_id": "callid", "code": "sip_code",
-    "reason": "sip_reason", "time": "time",
-}  # fmt: skip
+FACTS: Final = ("method", "from_tag", "to_tag", "call_id", "code", "reason", "time")
+USUAL: Final = ("method", "from_tag", "to_tag", "callid", "sip_code", "sip_reason", "time")
 
 
 @final
@@ -20,12 +19,19 @@ class Rows:
     """columns: fact → the column that it goes to."""
 
     def __init__(self) -> None:
-        self.columns = dict(USUAL)
+        self.columns = dict(zip(FACTS, USUAL, strict=True))
+
+    def name_columns(self, *names: str) -> None:
+        """Their names, in the order of FACTS. Raises ModuleError."""
+        for fact, usual, name in zip(FACTS, USUAL, names, strict=True):
+            if not name.strip():
+                raise ModuleError(f"the column of {usual} needs a name")
+            self.columns[fact] = name.strip()
 
     def widths(self) -> dict[str, int]:
         """How many characters OpenSIPS' layout has for each of our columns of text."""
         sizes = {column.name: column.size for column in ACC.columns if column.size}
-        return {self.columns[fact]: sizes[usual] for fact, usual in USUAL.items() if usual in sizes}
+        return {self.columns[fact]: sizes[usual] for fact, usual in zip(FACTS, USUAL, strict=True) if usual in sizes}
 
     def of(
         self, account: Account, facts: dict[str, str], now: int, is_missed: bool, fields: dict[str, str],

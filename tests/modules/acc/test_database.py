@@ -162,7 +162,7 @@ def test_old_scripts_ask_by_flags_and_formats() -> None:
         ("", 'acc_db_request("x", "acc");', "no database is named: set db_url"),
         ('modparam("acc", "db_flag", "A")\n', "exit;", "no database is named: set db_url"),
         ('modparam("acc", "db_url", "mysql://x/y")\n', "exit;", 'loadmodule "db_mysql.so"'),
-        ('modparam("acc", "acc_callid_column", " ")\n', "exit;", "a column has a name"),
+        ('modparam("acc", "acc_callid_column", " ")\n', "exit;", "the column of callid needs a name"),
         ('modparam("acc", "db_extra", "nonsense")\n', "exit;", "is no"),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from pysips.cli import main
 from tests.live import Phone, Server, until
 from tests.servers.mariadb import MariaDb
+from tests.servers.postgres import Postgres
 
 pytestmark = pytest.mark.scenario
 
@@ -69,6 +70,45 @@ def test_what_waits_at_the_end_is_written(
     connection.close()
     assert sorted(found) == sorted((call, "MESSAGE", "of-alice", "200") for call in calls)
     assert "ACC: row of" not in server.log()
+
+
+def test_what_cannot_be_written_at_the_end_is_in_the_log(
+    serve: Callable[..., Server], tmp_path: Path, ask: Callable[[Phone, str], float]
+) -> None:
+    url = f"sqlite://{tmp_path}/acc.db"
+    assert main(["db", "create", "--url", url, "acc", "missed_calls"]) == 0
+    server = serve(script(url), "-o", "pysips_workers=2")
+    phone = Phone("alice", 5071)
+    writer = sqlite3.connect(tmp_path / "acc.db", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")  # nobody else can write
+    try:
+        for number in range(20):
+            ask(phone, f"call-{number}")
+        assert server.stop() == 0
+    finally:
+        phone.close()
+        writer.execute("ROLLBACK")
+        found = writer.execute("SELECT callid FROM acc").fetchall()
+        writer.close()
+    told = re.findall(r"ACC: row of acc: .*;callid=(call-\d+);", server.log())
+    assert (found, sorted(told)) == ([], sorted(f"call-{number}" for number in range(20)))
+
+
+@pytest.mark.xdist_group("postgres")
+def test_rows_go_into_postgresql(
+    serve: Callable[..., Server], postgres: Postgres, postgres_url: str, ask: Callable[[Phone, str], float]
+) -> None:
+    assert main(["db", "create", "--url", postgres_url, "acc", "missed_calls"]) == 0
+    server = serve(script(postgres_url), "-o", "pysips_workers=1")
+    phone = Phone("alice", 5071)
+    try:
+        for call in ("call-1", "x" * 100, "call-2"):
+            ask(phone, call)
+    finally:
+        phone.close()
+    assert server.stop() == 0
+    rows = postgres.query("SELECT callid, sip_reason, duration, setuptime FROM acc", postgres_url.rpartition("/")[2])
+    assert sorted(rows) == [("call-1", "OK", 0, 0), ("call-2", "OK", 0, 0), ("x" * 64, "OK", 0, 0)]
 
 
 @pytest.mark.xdist_group("mariadb")
