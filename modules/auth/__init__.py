@@ -3,7 +3,6 @@
 Challenges, nonces and credentials are here; auth_db asks a database for the password.
 """
 
-import secrets
 from typing import Annotated, Any, Final, NewType
 
 from pysips.core.avps import avp_name
@@ -52,7 +51,7 @@ class Auth(Module):
         return self.shared
 
     def configure(self) -> None:
-        secret = (self.secret or "").encode() or secrets.token_bytes(32)
+        secret = (self.secret or "").encode() or self.program.secret
         self.nonces = Nonces(self.services, secret, self.nonce_expire, self.disable_nonce_check == 0)
         self.asking = self.shared.asking = Asking(self.nonces, self.signaling, self.realm_prefix)
         self.username = self.variable("username_spec")

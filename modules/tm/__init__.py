@@ -57,6 +57,7 @@ from .arguments import (
 )
 from .asyncs import Asyncs
 from .cancel import cancel_branches, cancel_wanted
+from .keys import complete
 from .orphans import Orphans
 from .replies import Replies
 from .requests import Requests
@@ -491,6 +492,9 @@ class Tm(Module, Taker, TmApi):
         if transaction.status < 200 and not transaction.forwarded:
             self.replies.serving.reply(transaction, ctx, 500, "Server Internal Error")
         return True
+
+    def knows(self, ctx: Context) -> bool:
+        return complete(ctx.message) and self.table.of_request(ctx.message, ctx.message.method) is not None
 
     def owing(self) -> int:
         return self.table.owing()

@@ -29,6 +29,10 @@ class Taker:
         """The script of a request broke with an exception: True if a transaction has answered 500."""
         return False
 
+    def knows(self, ctx: "Context") -> bool:
+        """Whether a request is a retransmission for a transaction that there is."""
+        return False
+
     def owing(self) -> int:
         """How many transactions still owe their client a final answer (house rule 9.3)."""
         return 0

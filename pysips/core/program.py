@@ -74,6 +74,10 @@ class Program:
         self.has_error_route = False
         self.vars: dict[str, Value] = {}
         self.tag_prefix = os.urandom(6).hex() + "-"  # what makes our tags and stateless branches ours
+        self.secret = os.urandom(32)  # for the keys of modules whose work outlives a restart
+        if options.inherited is not None:
+            self.tag_prefix, self.secret = options.inherited.tag_prefix, options.inherited.secret
+            self.services.branch_flags.masks.update(options.inherited.branch_flags)
         self.runs: waiting.Runs = waiting.Runs(1, _no_answer)
         self.dummy: Message = read(DUMMY)
         self.started = 0.0

@@ -119,6 +119,33 @@ def open_slots(where: Socket, slots: int, backlog: int = 128, tos: int = 0) -> l
         raise CannotListen(f"cannot listen on {where.name}: {reason(problem)}") from None
 
 
+def taken_over(where: Socket, fds: list[int], slots: int, backlog: int, tos: int) -> list[socket.socket]:
+    """The sockets of one address from descriptors of a server before us, and more for slots that it had not.
+
+    All of them, even if there are fewer slots now: the kernel goes on spreading peers over them. Raises CannotListen.
+    """
+    made = []
+    try:
+        for fd in fds:
+            one = socket.socket(fileno=fd)
+            one.setblocking(False)
+            if one.type == socket.SOCK_STREAM:
+                one.listen(backlog)
+            set_tos(one, tos)
+            made.append(one)
+        return made + [open_one(where, True, backlog, tos) for _ in range(len(fds), slots)]
+    except OSError as problem:
+        raise CannotListen(f"cannot listen on {where.name}: {reason(problem)}") from None
+
+
+def check_free(where: Socket) -> None:
+    """Raises CannotListen if an address cannot be had."""
+    try:
+        probe(where, 0)
+    except OSError as problem:
+        raise CannotListen(f"cannot listen on {where.name}: {reason(problem)}") from None
+
+
 def probe(where: Socket, tos: int) -> None:
     """Is the address free? Workers of a server that was killed need a moment to notice and leave."""
     for attempt in range(PROBES):

@@ -5,6 +5,7 @@ need root → pid file and run-time folder → root folder, user and group → t
 """
 
 import os
+import socket
 import sys
 import time
 from functools import partial
@@ -16,17 +17,19 @@ from pysips.core import loading
 from pysips.core.log import NOTICE, log
 from pysips.core.options import Options
 from pysips.core.program import Program
+from pysips.core.services import Socket
 from pysips.errors import PysipsError
-from pysips.net.endpoint import is_here, open_slots
+from pysips.net.endpoint import check_free, is_here, open_slots, taken_over
 from pysips.net.waiting import waiting
 from pysips.script.complaints import remark
 
 from . import daemon
 from .attendant import Attendant
-from .counters import PID, Board
+from .counters import LIVES, PID, Board
 from .handover import Mailboxes
 from .notify import Notifier
 from .ownership import Ownership
+from .restart import Legacy, legacy_of
 from .server import Seat, Server
 from .supervisor import CANNOT_START, Supervisor
 from .worker import Worker
@@ -38,15 +41,21 @@ MOST_LEVEL: Final = 4
 
 def main(options: Options) -> int:
     """Run a server until it is stopped; its exit code. Raises PysipsError (ConfigError too) if it cannot start."""
+    legacy = legacy_of(os.environ)
+    if legacy is not None:
+        options.inherited = legacy.inherited()
     program = loading.load(options.file, options)
+    if legacy is not None and legacy.only_check:
+        check_start(program, options, legacy)
+        return 0
     begin_log(program, options)
     if options.daemon and options.pid_file:
         other = daemon.alive(Path(options.pid_file))
         if other:
             raise daemon.CannotStart(f"{options.pid_file}: a server runs already, as process {other}")
-    herald = daemon.detach(options.to_stderr) if options.daemon else daemon.Herald()
+    herald = daemon.detach(options.to_stderr) if options.daemon and legacy is None else daemon.Herald()
     try:
-        code = serve(program, options, herald)
+        code = serve(program, options, herald, legacy)
     except PysipsError as problem:
         if not options.daemon:
             raise
@@ -56,17 +65,18 @@ def main(options: Options) -> int:
     return code
 
 
-def serve(program: Program, options: Options, herald: daemon.Herald) -> int:
-    """Open what is to be opened, become who is to be become, and let the supervisor run."""
+def serve(program: Program, options: Options, herald: daemon.Herald, legacy: Legacy | None = None) -> int:
+    """Open what is to be opened, or take it over, become who is to be become, and let the supervisor run."""
     known = program.config.globals
     root = options.root_folder or str(known["chroot"] or "")
     who = daemon.identity(options.user, options.group)
     daemon.many_descriptors(int(known["open_files_limit"] or 0))
-    run = daemon.RunFolder(options.file, program.sockets, root, who)
+    held = None if legacy is None else (Path(legacy.folder), legacy.lock)
+    run = daemon.RunFolder(options.file, program.sockets, root, who, held)
     path, files = run.path, []
     try:
         notifier = Notifier(os.environ)
-        server = build(program, options, root, run)
+        server = build(program, options, root, run, legacy)
         files = pid_files(options, who)
         if root:
             daemon.enter_root(root)
@@ -95,7 +105,7 @@ def serve(program: Program, options: Options, herald: daemon.Herald) -> int:
         daemon.clear_folder(path)
 
 
-def build(program: Program, options: Options, root: str, run: daemon.RunFolder) -> Server:
+def build(program: Program, options: Options, root: str, run: daemon.RunFolder, legacy: Legacy | None = None) -> Server:
     """Everything that the processes share. Raises CannotListen, CannotStart."""
     statistics = program.statistics
     for name in ("udp_dropped", "udp_failed", "udp_unreachable", "tcp_refused", "tcp_failed"):
@@ -110,25 +120,81 @@ def build(program: Program, options: Options, root: str, run: daemon.RunFolder) 
     workers = number_of_workers(program, options)
     seats = [Seat(slot, slot, f"SIP receiver {slot}") for slot in range(workers)]
     seats.append(Seat(workers, -1, "attendant"))
-    backlog, tos = int(program.config.globals["tcp_socket_backlog"] or 10), int(program.config.globals["tos"] or 0)
-    for where in program.sockets:
-        if not is_here(where.host):
-            log.notice("boot", f"{where.name}: this machine does not have the address now")
-        for seat, sock in zip(
-            seats, open_slots(where, workers, backlog, program.tos.get(where.index, tos)), strict=False
-        ):
-            seat.sockets.append(sock)
-    for where in program.node_sockets:
-        if not is_here(where.host):
-            log.notice("boot", f"{where.name}: this machine does not have the address now")
-        seats[workers].sockets += open_slots(where, 1, backlog)
+    spare = open_sockets(program, seats, workers, {} if legacy is None else legacy.sockets)
     path = Path("/") / run.path.relative_to(root) if root else run.path
     started = time.time()
     program.started = started
-    return Server(
+    server = Server(
         program, seats, workers, Board(len(seats)), Mailboxes(len(seats)), Ownership(workers), path, run.lock,
-        os.pipe(), os.getpid(), started, root,
+        os.pipe(), os.getpid(), started, root, spare=spare,
     )  # fmt: skip
+    if legacy is not None:
+        keep(server, legacy)
+    return server
+
+
+def open_sockets(
+    program: Program, seats: list[Seat], workers: int, fds: dict[str, list[int]]
+) -> list[tuple[int, socket.socket]]:
+    """Fill the seats with sockets: those of a server before us, by name, or new ones. Its others are closed.
+
+    Answers those for which there are no seats any more. Raises CannotListen.
+    """
+    backlog, tos = int(program.config.globals["tcp_socket_backlog"] or 10), int(program.config.globals["tos"] or 0)
+    names = {where.name for where in [*program.sockets, *program.node_sockets]}
+    for fd in [fd for name in fds.keys() - names for fd in fds[name]]:
+        os.close(fd)
+
+    def opened(where: Socket, slots: int, tos: int) -> list[socket.socket]:
+        if not is_here(where.host):
+            log.notice("boot", f"{where.name}: this machine does not have the address now")
+        if where.name in fds:
+            return taken_over(where, fds[where.name], slots, backlog, tos)
+        return open_slots(where, slots, backlog, tos)
+
+    spare = []
+    for where in program.sockets:
+        made = opened(where, workers, program.tos.get(where.index, tos))
+        for seat, sock in zip(seats, made[:workers], strict=False):
+            seat.sockets.append(sock)
+        spare += [(where.index, sock) for sock in made[workers:]]
+    for where in program.node_sockets:
+        seats[workers].sockets += opened(where, 1, 0)
+    return spare
+
+
+def keep(server: Server, legacy: Legacy) -> None:
+    """Let the shared tables of the server before us be ours, if they can be."""
+    others, old = legacy.others(server.program, server.workers), Path(legacy.folder)
+    if old != server.folder:
+        try:
+            daemon.move_folder(old, server.folder)
+        except OSError as problem:
+            others = others or f"the run-time folder ({problem})"
+        daemon.clear_folder(old)
+        os.close(legacy.lock)
+    server.keeps = not others
+    if not server.keeps:
+        log.notice("boot", f"contacts and other shared records begin anew after the restart; changed: {others}")
+        return
+    server.lived = legacy.lived
+    for seat in server.seats:
+        server.board.own(seat.row)[LIVES] = legacy.lived
+
+
+def check_start(program: Program, options: Options, legacy: Legacy) -> None:
+    """Whether this program can take over from a server that runs. Raises CannotListen, CannotStart."""
+    daemon.identity(options.user, options.group)
+    workers = number_of_workers(program, options)
+    ports = {(name.partition(":")[0], name.rpartition(":")[2]) for name in legacy.sockets}
+    wanted = [(where, workers) for where in program.sockets] + [(where, 1) for where in program.node_sockets]
+    for where, slots in wanted:
+        fds = legacy.sockets.get(where.name)
+        if fds is None:
+            if (where.proto, str(where.port)) not in ports:  # else it is free once that server's is closed
+                check_free(where)
+        elif slots > len(fds) and legacy.owners[where.name] != os.geteuid():
+            raise daemon.CannotStart(f"{where.name}: more workers need sockets that only another user can have")
 
 
 def number_of_workers(program: Program, options: Options) -> int:

@@ -19,7 +19,7 @@ PID: Final = 1
 STATE: Final = 2
 BORN: Final = 3  # unix seconds
 LIVES: Final = 4  # how many processes sat here so far
-OWING: Final = 5  # 1 while a worker that stops still owes somebody an answer
+OWING: Final = 5  # 1 while a worker that stops still owes somebody an answer; DEAF: it reads no socket any more
 EDITION: Final = 6  # which script it runs: 0 is the one that the server began with
 
 # Of the base's row: what management changed for all, so that a replaced process knows; 0: nothing.
@@ -30,12 +30,15 @@ WANTED: Final = 3  # the number of a script that the supervisor is to prepare; n
 READY: Final = 4  # the one that it has prepared; negative: it could not
 DECIDED: Final = 5  # the one that all are to take
 IN_FORCE: Final = 6  # the one that the supervisor has taken: each new process begins with it
+RESTARTING: Final = 7  # 1 while all end for a server that takes over
 LEVEL_OFFSET: Final = 100
 
 STARTING: Final = 0
 RUNNING: Final = 1
 STOPPING: Final = 2
 GONE: Final = 3
+
+DEAF: Final = -1
 
 
 class Board:
@@ -53,10 +56,10 @@ class Board:
     def owes(self, row: int) -> bool:
         """Whether a worker may still owe an answer: it does not stop yet, or it says so."""
         own = self.own(row)
-        return own[STATE] < STOPPING or (own[STATE] == STOPPING and own[OWING] != 0)
+        return own[STATE] < STOPPING or (own[STATE] == STOPPING and own[OWING] > 0)
 
     def settings(self) -> "memoryview[int]":
-        """LOG_LEVEL, SCRIPT_LEVEL: each plus LEVEL_OFFSET, or 0; SUBSCRIBED."""
+        """LOG_LEVEL, SCRIPT_LEVEL: each plus LEVEL_OFFSET, or 0; the rest as said above."""
         return self.own(self.rows)
 
     def numbers(self, row: int) -> "memoryview[int]":
@@ -68,7 +71,7 @@ class Board:
         own = self.own(row)
         own[BEAT] += 1
         own[LIVES] += 1
-        own[PID], own[STATE], own[BORN] = 0, STARTING, born
+        own[PID], own[STATE], own[BORN], own[OWING] = 0, STARTING, born, 0
 
     def forget(self, row: int, indexes: list[int]) -> None:
         """A process has ended, and with it its live things."""

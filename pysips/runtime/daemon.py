@@ -182,10 +182,19 @@ def many_descriptors(asked: int = 0) -> None:
 
 
 class RunFolder:
-    """The folder of one server's run-time files; locked as long as the server runs. Raises CannotStart."""
+    """The folder of one server's run-time files; locked as long as the server runs. Raises CannotStart.
 
-    def __init__(self, file: str, sockets: list[Socket], root: str = "", owner: tuple[int, int] | None = None) -> None:
+    held: path and lock of the folder of a server that restarted as this one; it stays if the name does.
+    """
+
+    def __init__(
+        self, file: str, sockets: list[Socket], root: str = "", owner: tuple[int, int] | None = None,
+        held: tuple[Path, int] | None = None,
+    ) -> None:  # fmt: skip
         name = server_name(file, sockets)
+        if held is not None and held[0].name == name:
+            self.path, self.lock = held
+            return
         while True:
             self.path = self.make(name, root, owner)
             try:
@@ -221,6 +230,13 @@ def clear_folder(path: Path) -> None:
     except OSError as problem:
         if problem.errno not in (errno.ENOENT, errno.EACCES, errno.EPERM):
             log.warn("daemon", f"cannot remove {path}: {problem.strerror}")
+
+
+def move_folder(old: Path, new: Path) -> None:
+    """Bring all of a server's files to where its successor has them. Raises OSError."""
+    for file in old.iterdir():
+        if file.name != "lock":
+            file.replace(new / file.name)
 
 
 def server_name(file: str, sockets: list[Socket]) -> str:

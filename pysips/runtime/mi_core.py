@@ -286,6 +286,12 @@ class CoreCommands(Module):
         os.kill(self.server.supervisor, signal.SIGTERM)
         return "OK"
 
+    @mi("restart", where=Where.ONCE)
+    def restart(self) -> Json:
+        """Have a new server, with all that the script says now, take over from this one; the log says how it went."""
+        os.kill(self.server.supervisor, signal.SIGUSR2)
+        return "OK"
+
     def mi_of(self) -> Mi:
         assert self.management is not None
         return self.management

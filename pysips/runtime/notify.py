@@ -15,15 +15,19 @@ from typing import Final
 from pysips.core.log import log
 
 LONGEST: Final = 200  # characters of a status
+VARIABLES: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
 class Notifier:
     """Speaks to the service manager that started us, if there is one."""
 
     def __init__(self, environment: MutableMapping[str, str]) -> None:
-        """Takes its variables out of the environment, so that no program that we start speaks in our name."""
-        name = environment.pop("NOTIFY_SOCKET", "")
-        usec, pid = environment.pop("WATCHDOG_USEC", ""), environment.pop("WATCHDOG_PID", "")
+        """Takes its variables out of the environment, so that no program that we start speaks in our name.
+
+        taken: what they were, for a successor in this process.
+        """
+        self.taken = {key: environment.pop(key) for key in VARIABLES if key in environment}
+        name, usec, pid = (self.taken.get(key, "") for key in VARIABLES)
         self.has_watchdog = bool(usec) and pid in ("", str(os.getpid()))
         self.socket: socket.socket | None = None
         if name[:1] not in ("/", "@"):

@@ -205,6 +205,7 @@ class Process:
         last = self.clock.now() + float(self.program.config.globals["shutdown_time"] or 0)
         while self.owing() and not self.hurry and self.clock.now() < last:
             await asyncio.sleep(TICK)
+        await self.part()
         try:
             await Mixed(self.program.registry.stop())
         except Exception:
@@ -222,6 +223,9 @@ class Process:
     def owing(self) -> bool:
         """Whether somebody still waits for us."""
         return False
+
+    async def part(self) -> None:
+        """Nothing is owed any more, or it was waited for long enough."""
 
     def finish(self) -> None:
         """Let go of everything."""

@@ -30,7 +30,9 @@ class Server:
     """supervisor: its process id; started: unix seconds; folder: of this server's run-time files; lock: the
     descriptor that keeps it ours; lifeline: a pipe
     whose writing end the supervisor alone holds, so that its end tells the others of its death; root: what chroot
-    made the root folder, or ""; edition: which script a new process begins with, see reload.py."""
+    made the root folder, or ""; edition: which script a new process begins with, see reload.py; spare: sockets that a
+    server with more workers left when it restarted, each with the number of its SIP socket; keeps: the shared tables
+    are that server's; lived: how many processes at most sat in one of its seats."""
 
     program: Program
     seats: list[Seat]
@@ -45,3 +47,10 @@ class Server:
     started: float
     root: str = ""
     edition: int = 0
+    spare: list[tuple[int, socket.socket]] = field(default_factory=list)
+    keeps: bool = False
+    lived: int = 0
+
+    def spare_of(self, slot: int) -> list[tuple[int, socket.socket]]:
+        """Those of the spare sockets that one worker serves."""
+        return self.spare[slot :: self.workers]

@@ -9,7 +9,8 @@ Facts:
   process, not wall time, or a machine that was suspended would kill everybody; meanwhile a sibling stands in
   (standing_in.py);
 - one that was stopped inside a write transaction silences all other writers: of several silent ones the stopped one is
-  killed, else the longest silent, and the others start counting anew.
+  killed, else the longest silent, and the others start counting anew;
+- a restart (restart.py) is an end of all others, after which this process becomes the next server.
 """
 
 import gc
@@ -25,9 +26,10 @@ from typing import Final
 from pysips.core.log import log
 
 from . import tables
-from .counters import BEAT, OWING, RUNNING, STATE
+from .counters import BEAT, OWING, RESTARTING, RUNNING, STATE
 from .notify import Notifier
 from .reload import SupervisorsPart
+from .restart import Successor
 from .server import Seat, Server
 
 TICK: Final = 0.7  # seconds: whoever is silent is replaced within 4.2 s, early in a caller's patience of 32 s
@@ -36,6 +38,7 @@ SILENT_STARTING: Final = 60  # a process that starts has no heartbeat yet
 CANNOT_START: Final = 3
 STARTUP_SECONDS: Final = 60.0
 LAST_SECONDS: Final = 1.0  # beyond shutdown_time, before SIGKILL
+PARTING_SECONDS: Final = 3.0  # the same for a restart, in which workers wait for each other
 LONGEST_SECONDS: Final = 62.0  # for the attendant, while it says that it owes something
 SIGNALS: Final = frozenset(
     (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -69,6 +72,8 @@ class Supervisor:
         self.stopping = False
         self.notifier = notifier or Notifier({})
         self.reload = SupervisorsPart(server, self.notifier)
+        self.leaving = False  # for a restart
+        self.successor = Successor(server, self.notifier, self.child)
 
     # -- life
 
@@ -78,13 +83,16 @@ class Supervisor:
         rename("pysips")
         gc.collect()
         gc.freeze()
-        if not self.make_tables():
+        if not self.server.keeps and not self.make_tables():
             return 255
         for one in self.watched:
             self.fork(one)
         if self.wait_until_started():
             started()
             self.watch()
+            while not self.stopping:
+                self.restart()
+                self.watch()
         self.stop()
         return self.exit_code
 
@@ -108,7 +116,7 @@ class Supervisor:
 
     def watch(self) -> None:
         due = time.monotonic() + TICK
-        while not self.stopping:
+        while not self.stopping and not self.successor.agreed:
             self.heed(due - time.monotonic())
             if time.monotonic() >= due:
                 due = time.monotonic() + TICK
@@ -129,6 +137,8 @@ class Supervisor:
             self.tell(signal.SIGHUP)
         elif info.si_signo == signal.SIGUSR1:
             self.reload.look()
+        elif info.si_signo == signal.SIGUSR2:
+            self.successor.wish()
 
     # -- children
 
@@ -166,6 +176,8 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            if pid == self.successor.pid:
+                self.successor.ended(status)
             for one in self.watched:
                 if one.pid == pid:
                     self.ended(one, status)
@@ -174,7 +186,7 @@ class Supervisor:
         one.pid = 0
         server = self.server
         server.board.forget(one.seat.row, server.program.statistics.live_indexes())
-        if self.stopping:
+        if self.stopping or self.leaving:
             return
         code = os.waitstatus_to_exitcode(status)
         if code == CANNOT_START:
@@ -199,6 +211,7 @@ class Supervisor:
     def tick(self) -> None:
         """Fork whoever is missing, and look for who is silent."""
         self.reload.look()
+        self.successor.look()
         self.notifier.alive()
         for one in self.watched:
             if not one.pid:
@@ -225,9 +238,43 @@ class Supervisor:
 
     # -- the end
 
+    def restart(self) -> None:
+        """Have all others end and become the next server; where that fails, or somebody stops us, come back."""
+        self.leaving = True
+        settings = self.server.board.settings()
+        settings[RESTARTING] = 1
+        self.end(self.shutdown_seconds + PARTING_SECONDS, workers_only=True)
+        self.end(LAST_SECONDS, workers_only=False)
+        if self.stopping:
+            return
+        try:
+            self.successor.become()
+        except OSError as problem:
+            log.crit("supervisor", f"no restart: {problem}; all goes on with the script as it was")
+            self.notifier.ready("a restart failed: all goes on as it was")
+        self.leaving, self.successor.agreed, settings[RESTARTING] = False, False, 0
+        for one in self.watched:
+            self.fork(one)
+
+    def end(self, seconds: float, workers_only: bool) -> None:
+        """Have them end for a restart: as long as that takes, if they owe something to others."""
+        if self.is_told_to_stop():
+            return
+        self.tell(signal.SIGTERM, workers_only)
+        ended = self.await_end(seconds, workers_only)
+        if not ended and not self.is_told_to_stop() and any(one.pid and self.owes(one) for one in self.watched):
+            ended = self.await_end(LONGEST_SECONDS, workers_only)
+        if not ended and not self.is_told_to_stop():
+            self.tell(signal.SIGKILL, workers_only)
+            self.await_end(LAST_SECONDS, workers_only)
+
+    def is_told_to_stop(self) -> bool:
+        return self.stopping
+
     def stop(self) -> None:
         """SIGTERM to the workers, then to the rest; a second signal ends it at once (house rule 9.3)."""
         self.stopping = True
+        self.successor.give_up()
         self.notifier.stopping()
         self.tell(signal.SIGTERM, workers_only=True)
         if self.await_end(self.shutdown_seconds + LAST_SECONDS, workers_only=True):
@@ -255,6 +302,7 @@ class Supervisor:
             self.notifier.alive()
             self.reap()
             if info is not None and info.si_signo in STOPPING:
+                self.stopping = True
                 return False
         return True
 

@@ -1,5 +1,6 @@
 """A SIP worker: its sockets, the door for what they bring, and the script's own routes of slot 0."""
 
+import asyncio
 from functools import partial
 from typing import Any, Final
 
@@ -14,22 +15,26 @@ from pysips.net.records import DnsCounters, DnsSettings
 from pysips.net.resolve import Names
 from pysips.net.tcp import Tcp
 from pysips.net.tcp_settings import TcpCounters, TcpSettings
-from pysips.net.udp import UdpCounters
+from pysips.net.udp import Udp, UdpCounters
 
+from . import held
 from .changes import WorkerReading
-from .counters import BORN, LIVES, OWING, RUNNING, STATE
+from .counters import BORN, DEAF, LIVES, OWING, RESTARTING, RUNNING, STATE, STOPPING
 from .process import BEAT_SECONDS, Process, Repeated
 from .server import Seat, Server
 from .standing_in import StandIn
 
-ALWAYS: Final = frozenset(("ACK", "CANCEL"))  # they belong to transactions that there are
+DEAF_SECONDS: Final = 1.0  # until all workers read no socket any more
+ROUNDS: Final = 5  # of the loop, for what siblings handed on before that
+ROUND_SECONDS: Final = 0.01
+AT_ONCE: Final = 50  # requests that were kept for us
 
 
 class Closing(Guard):
     """While the server stops: no new transactions (house rule 9.3). Who asked asks again, and the next server hears."""
 
     def takes(self, ctx: Context) -> bool:
-        return ctx.message.method not in ALWAYS
+        return ctx.message.method not in held.ALWAYS
 
 
 class ReplyRoute:
@@ -71,7 +76,11 @@ class Worker(Process):
         ]
         services.network = WorkerNetwork(of_slots[seat.slot], self.tcp, self.line, self.clock)
         datagrams = [[one for one in udp if one is not None] for udp in of_slots]
+        for slot, row in enumerate(datagrams):
+            spare = [(services.sockets[index], sock) for index, sock in server.spare_of(slot)]
+            row += [Udp(sock, where, self.door, counters) for where, sock in spare if where.proto == "udp"]
         self.udp = datagrams[seat.slot]
+        self.held: held.Held | None = None
         if server.workers > 1:
             for udp in (one for row in datagrams for one in row):
                 udp.siblings = self.line.gone
@@ -130,14 +139,28 @@ class Worker(Process):
             self.loop.served.serve(one)
         Repeated(self.wheel, BEAT_SECONDS, self.stand_in.look, "looking for silent siblings")
         if self.tcp is not None:
-            for where, sock in zip(self.services.sockets, self.seat.sockets, strict=True):
+            spare = [(self.services.sockets[index], sock) for index, sock in self.server.spare_of(self.seat.slot)]
+            for where, sock in [*zip(self.services.sockets, self.seat.sockets, strict=True), *spare]:
                 if where.proto == "tcp":
                     self.tcp.listening.listen(sock, where)
+        await self.take_held()
+
+    async def take_held(self) -> None:
+        """What came while the server before us ended for a restart."""
+        try:
+            waiting = held.taken(self.server.folder, self.seat.slot, self.server.workers, self.services.sockets)
+        except (OSError, ValueError) as problem:
+            log.error("worker", f"what was kept over the restart cannot be read: {problem}")
+            return
+        for place, (data, peer) in enumerate(waiting, 1):
+            self.door.receive(data, peer)
+            if place % AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def begin_routes(self) -> None:
         """startup_route once in the server's life, timer_route as often as it says."""
         self.events.take_over()
-        if self.own[LIVES] == 1:
+        if self.own[LIVES] == self.server.lived + 1:
             self.program.run_alone("startup_route", "")
         self.begin_timers(self.program.latest.program)
 
@@ -162,7 +185,9 @@ class Worker(Process):
         super().take_edition(program)
 
     def refuse_new(self) -> None:
-        self.program.hooks.guards.insert(0, Closing())
+        if self.server.board.settings()[RESTARTING]:
+            self.held = held.Held(self.program.hooks.takers)
+        self.program.hooks.guards.insert(0, self.held or Closing())
         if self.tcp is not None:
             self.tcp.listening.deafen()
 
@@ -177,10 +202,39 @@ class Worker(Process):
             self.server.board.owes(slot) for slot in range(self.server.workers) if slot != self.seat.slot
         )
 
+    async def part(self) -> None:
+        """Before a restart: read no more, hear what siblings handed on, and leave all that to the next server."""
+        if self.held is None:
+            return
+        self.leave()
+        await self.rounds()
+        self.own[OWING] = DEAF
+        last = self.clock.now() + DEAF_SECONDS
+        while any(self.hears(slot) for slot in range(self.server.workers)) and self.clock.now() < last:
+            await asyncio.sleep(ROUND_SECONDS)
+        await self.rounds()
+        try:
+            self.held.write(self.server.folder, self.seat.slot)
+        except OSError as problem:
+            log.error("worker", f"what came during the restart is lost: {problem}")
+
+    async def rounds(self) -> None:
+        for _ in range(ROUNDS):
+            await asyncio.sleep(ROUND_SECONDS)
+
+    def hears(self, slot: int) -> bool:
+        """Whether a worker may still hand on what it reads."""
+        own = self.server.board.own(slot)
+        return own[STATE] <= STOPPING and own[OWING] != DEAF
+
+    def leave(self) -> None:
+        """Read no datagrams any more."""
+        self.stand_in.end()
+        for one in self.udp:
+            self.loop.served.leave(one)
+
     def finish(self) -> None:
         log.debug("worker", f"{self.seat.title} ends")
         if self.tcp is not None:
             self.tcp.close_all()
-        self.stand_in.end()
-        for one in self.udp:
-            self.loop.served.leave(one)
+        self.leave()

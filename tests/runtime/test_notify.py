@@ -66,6 +66,11 @@ def test_a_server_tells_of_its_life(
     said = manager.heard()
     assert said["READY"] == "1" and int(said["MAINPID"]) == running.supervisor()
     assert manager.heard() == {"WATCHDOG": "1"}
+    running.process.send_signal(signal.SIGUSR2)
+    assert "MONOTONIC_USEC" in manager.heard_until("RELOADING")
+    again = manager.heard_until("READY")
+    assert again["MAINPID"] == said["MAINPID"] and "workers run" in again["STATUS"], "restarted, as the same process"
+    assert manager.heard_until("WATCHDOG") == {"WATCHDOG": "1"}
     running.process.send_signal(signal.SIGTERM)
     assert manager.heard_until("STOPPING") == {"STOPPING": "1"}
     assert running.process.wait(10) == 0
