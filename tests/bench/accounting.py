@@ -1,6 +1,7 @@
 """What processes and the machine used: CPU time, memory, lost datagrams, out of /proc."""
 
 import os
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -102,9 +103,10 @@ def machine() -> Machine:
     return Machine(sum(values), values[3] + values[4], values[7])
 
 
-def udp_bound(port: int) -> bool:
-    """Is there a UDP socket on this port of 127.0.0.1, or of every address?"""
-    hosts = ("0100007F", "00000000", "0" * 32, "0000000000000000FFFF00000100007F")
+def udp_bound(port: int, address: str = "127.0.0.1") -> bool:
+    """Is there a UDP socket on this port of an IPv4 address, or of every address?"""
+    number = socket.inet_aton(address)[::-1].hex().upper()
+    hosts = (number, "00000000", "0" * 32, f"0000000000000000FFFF0000{number}")
     wanted = {f"{host}:{port:04X}" for host in hosts}
     for table in ("/proc/net/udp", "/proc/net/udp6"):
         try:

@@ -18,7 +18,8 @@ ENVIRONMENT = {**os.environ, "TERM": "xterm"}
 class Sipp:
     """A SIPp that runs.
 
-    scenario: a file in one of SCENARIOS, without .xml; users: rows of an injection file (`[field0]` …);
+    scenario: a file in one of SCENARIOS, without .xml; host: its own address; users: rows of an injection file
+    (`[field0]` …);
     calls: how many, 0 for a callee that takes calls until it is closed; many: one socket for each user (-t un).
     """
 
@@ -26,6 +27,7 @@ class Sipp:
     scenario: str
     port: int
     server: str = "127.0.0.1:5060"
+    host: str = "127.0.0.1"
     rate: int = 10
     calls: int = 0
     users: tuple[str, ...] = ()
@@ -36,7 +38,7 @@ class Sipp:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = next(path for folder in SCENARIOS if (path := folder / f"{self.scenario}.xml").exists())
         words = [
-            "sipp", self.server, "-sf", str(path), "-i", "127.0.0.1",
+            "sipp", self.server, "-sf", str(path), "-i", self.host,
             "-p", str(self.port), "-t", "un" if self.many else "u1", "-nostdin", "-skip_rlimit",
             "-buff_size", "4194304", "-trace_err", "-trace_stat", "-stf", "stat.csv", "-fd", "1", *self.extra,
         ]  # fmt: skip
@@ -52,7 +54,7 @@ class Sipp:
         )  # fmt: skip
         if not self.calls:
             end = time.monotonic() + 10
-            while not udp_bound(self.port):
+            while not udp_bound(self.port, self.host):
                 assert time.monotonic() < end and self.process.poll() is None, f"{self.scenario} did not start"
                 time.sleep(0.02)
         return self
