@@ -5,6 +5,7 @@ A reply's text has OpenSIPS' own shape (Via, Record-Route where a dialog starts,
 
 from typing import Final
 
+from pysips.errors import SipError
 from pysips.sip.build import reply, via_marks
 from pysips.sip.edits import Edit
 from pysips.sip.message import Message
@@ -37,9 +38,11 @@ def reply_peer(ctx: Context) -> Peer:
     """Where a reply to the request `ctx.message` goes."""
     source = ctx.source
     facts = ctx.message.via
+    if source.proto in RELIABLE:
+        return over_connection(ctx.message, source)
     if facts is not None and (facts.asks or (facts.port == source.port and facts.host == source.host)):
         return source
-    if source.proto in RELIABLE or names_source(ctx.message, source):
+    if names_source(ctx.message, source):
         return source
     via = ctx.message.top_via()
     if via.rport is not None or ctx.via_flags & FORCE_RPORT:
@@ -48,6 +51,23 @@ def reply_peer(ctx: Context) -> Peer:
         return Peer(UDP, bare(via.host), via.port or DEFAULT_PORT, source.socket)
     port = via.port or DEFAULT_PORT
     return source if port == source.port else Peer(UDP, source.host, port, source.socket)
+
+
+def over_connection(message: Message, source: Peer) -> Peer:
+    """The connection of the request; where that is gone by then, the port of the top Via at the same address.
+
+    The port that a connection came from takes none itself, and `rport` speaks of datagrams only.
+    """
+    facts = message.via
+    if facts is not None:
+        port = facts.port
+    else:
+        try:
+            via = message.top_via()
+        except SipError:
+            return source
+        port = via.port or via.default_port
+    return source if port == source.port else Peer(source.proto, source.host, port, source.socket, source.connection)
 
 
 def names_source(message: Message, source: Peer) -> bool:

@@ -3,6 +3,8 @@
 Facts:
 - a connection is found by its id, by the peer's address, or by an alias of that (RFC 5923: the port that the
   peer's Via names); a shared table tells which worker has it, and bytes for another worker's go over to that one;
+- a reply's connection may be gone by then: it goes on another one to its peer's address, or one is opened (RFC 3261
+  section 18.2.2);
 - limits hold for all workers together (`tcp_max_connections`) and for each source;
 - whoever sends to an address without a connection waits for the connect, `tcp_connect_timeout` at most, and hears of
   its failure; connecting and writing never hold anybody else up.
@@ -18,6 +20,7 @@ from typing import Final, Protocol
 from pysips.core.events import Event
 from pysips.core.log import log
 from pysips.core.services import (
+    EXISTING,
     FAILED,
     PENDING,
     Clock,
@@ -51,6 +54,24 @@ class Siblings(Protocol):
     def keep_at(self, seat: int, connection: int, seconds: int) -> None: ...
     def alias_at(self, seat: int, connection: int, port: int) -> None: ...
     def gone(self, proto: str, host: str, port: int) -> None: ...
+
+
+class Afresh(Watcher):
+    """If a sibling's connection is gone, the message goes to the peer's address, as it would from one of ours."""
+
+    __slots__ = ("data", "peer", "tcp", "watcher")
+
+    def __init__(self, tcp: "Tcp", data: bytes, peer: Peer, watcher: Watcher | None) -> None:
+        self.tcp = tcp
+        self.data = data
+        self.peer = peer
+        self.watcher = watcher
+
+    def send_failed(self) -> None:
+        peer = self.peer
+        anew = Peer(peer.proto, peer.host, peer.port, peer.socket, EXISTING if peer.connection < 0 else 0)
+        if self.tcp.send(self.data, anew, self.watcher) == FAILED and self.watcher is not None:
+            self.watcher.send_failed()
 
 
 class Tcp:
@@ -160,7 +181,7 @@ class Tcp:
         if known >= SLOTS:
             slot = known % SLOTS
             if slot != self.slot:
-                return self.siblings.send(slot, known, data, watcher)
+                return self.siblings.send(slot, known, data, Afresh(self, data, peer, watcher))
             one = self.connections.get(known)
             if one is not None:
                 return one.send(data, watcher)

@@ -84,8 +84,10 @@ class Lines:
 
     def __init__(self) -> None:
         self.said: list[tuple[object, ...]] = []
+        self.watchers: list[Watcher | None] = []
 
     def send(self, seat: int, connection: int, data: bytes, watcher: Watcher | None) -> int:
+        self.watchers.append(watcher)
         self.said.append(("send", seat, connection, data))
         return PENDING
 
@@ -494,6 +496,26 @@ async def test_where_none_may_be_opened_only_connections_that_are_there_are_used
     assert tcp.send(MESSAGE, Peer("tcp", one.host, one.port, world.where, -one.id), None) == FAILED
     assert tcp.send(MESSAGE, Peer("tcp", "127.0.0.1", 9, world.where, -(7 * SLOTS)), None) == PENDING
     assert world.lines.said[-1] == ("send", 0, 7 * SLOTS, MESSAGE)
+
+
+async def test_what_a_siblings_connection_does_not_take_goes_to_the_peers_address(one_world: World) -> None:
+    world = one_world
+    listener = await asyncio.start_server(lambda reader, writer: world.writers.append(writer), "127.0.0.1", 0)
+    port: int = listener.sockets[0].getsockname()[1]
+    worried = Worried()
+    for connection in (7 * SLOTS, -(7 * SLOTS)):
+        peer = Peer("tcp", "127.0.0.1", port, world.where, connection)
+        assert world.tcp.send(MESSAGE, peer, worried) == PENDING
+    opens, opens_none = world.lines.watchers
+    assert opens is not None
+    assert opens_none is not None
+    opens_none.send_failed()
+    assert (worried.failures, world.tcp.connections) == (1, {}), "the script wants no connection for it"
+    opens.send_failed()
+    assert worried.failures == 1
+    await until(lambda: bool(world.writers))
+    assert [one.port for one in world.tcp.connections.values()] == [port]
+    listener.close()
 
 
 async def test_more_messages_do_not_give_a_connect_more_time(one_world: World) -> None:
