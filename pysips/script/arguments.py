@@ -3,6 +3,7 @@
 Facts (script-language reference, sections 2 and 6):
 - int takes a number or a variable, and 2.4's quoted number or quoted variable; str a string or a variable; var a
   variable, bare or quoted (2.4); a static str only a literal;
+- a number without quotes is as good as one in quotes where a str parameter means bits or the like: `t_relay(0x02)`;
 - a string for a str parameter is a format, unless the parameter does not expand;
 - a variable that is NULL or has no number where one is wanted makes the call -1 without running it.
 """
@@ -107,6 +108,8 @@ def _from_variable(parameter: Parameter, argument: nodes.Variable, where: str) -
 def _from_number(parameter: Parameter, argument: nodes.Number, where: str) -> Ready:
     if parameter.kind in ("int", "value"):
         return Ready(constant=converted(parameter, argument.number, where))
+    if parameter.kind == "str" and parameter.convert is not None:
+        return Ready(constant=converted(parameter, str(argument.number), where))
     wanted = {"var": "a variable", "regex": "a regular expression"}.get(parameter.kind, "a string or variable")
     raise Wrong(f"{where} expected to be {wanted}", f'quote it: "{argument.number}"' if wanted[2] == "s" else "")
 

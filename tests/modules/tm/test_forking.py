@@ -239,8 +239,11 @@ def test_a_second_t_relay_adds_a_branch() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [', "udp:10.0.0.2:5060"', '"udp:10.0.0.2"', '"10.0.0.2:5060", "0x04"', '"no-auto-477,pass-reason-hdr", "10.0.0.2"'],
-)
+    [
+        ', "udp:10.0.0.2:5060"', '"udp:10.0.0.2"', '"10.0.0.2:5060", "0x04"',
+        '"no-auto-477,pass-reason-hdr", "10.0.0.2"', '0x04, "10.0.0.2"', '"10.0.0.2:5060", 4',
+    ],
+)  # fmt: skip
 def test_the_outbound_proxy_gets_the_request_as_it_is(arguments: str) -> None:
     story = Story("route { t_relay(" + arguments + "); }", "sl tm")
     alice, bob = story.party("10.0.0.1"), story.party("10.0.0.2")
@@ -248,10 +251,22 @@ def test_the_outbound_proxy_gets_the_request_as_it_is(arguments: str) -> None:
     assert bob.heard("MESSAGE").uri == "sip:bob@example.com"
 
 
-def test_a_wrong_flag_is_named() -> None:
+def test_flags_are_bits_with_quotes_and_without() -> None:
+    for flags in ("0x02", '"0x02"', "2"):
+        story = Story("route { t_relay(" + flags + '); t_reply(480, "Mine"); }', "sl tm")
+        story.net.refused.add(("10.0.0.2", 5060))
+        alice = story.party("10.0.0.1")
+        alice.said(request("MESSAGE", "sip:bob@10.0.0.2"))
+        alice.heard(480)
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"), [('"no-auto 477"', "unknown flag"), ("0x40", "64 has bits that t_relay does not know")]
+)
+def test_a_wrong_flag_is_named(flags: str, complaint: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        Story('route { t_relay("no-auto 477"); }', "sl tm")
-    assert "unknown flag" in caught.value.complaints[0].message
+        Story("route { t_relay(" + flags + "); }", "sl tm")
+    assert complaint in caught.value.complaints[0].message
 
 
 def test_old_names_of_timers_are_understood() -> None:
