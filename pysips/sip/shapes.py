@@ -19,9 +19,7 @@ In the compiled build the reader of scan.py and the checks cost less than the ex
 """
 
 import re
-from collections.abc import Callable
-from operator import itemgetter
-from typing import Any, Final, final
+from typing import Final, final
 
 from . import message as messages
 from .grammar import PLAIN_DISPLAY, PLAIN_URI, Q_VALUE, TOKEN
@@ -38,7 +36,6 @@ MOST_TRIED: Final = 4  # shapes for one beginning
 MOST_VIA_VALUES: Final = 2
 NEVER: Final = -1_000_000
 
-FIRST: Final[Callable[[Any], int]] = itemgetter(0)
 TEXT: Final = r"[^\x00-\x08\x0a-\x1f\x7f]*+"
 LINES: Final = {FROM: "from_line", TO: "to_line", CALL_ID: "call_id_line", CSEQ: "cseq_line", CONTACT: "contact_line"}
 VALUE: Final = (
@@ -66,7 +63,7 @@ PATTERNS: Final[dict[str, str]] = {
 class Shape:
     """One shape.
 
-    kinds    the letters of its lines; lines: gives their places out of all places of a match
+    kinds    the letters of its lines; lines: the groups that are its lines
     method   of its requests; "" if it is one of replies
     vias     how many values its Via lines have; has_contact, has_length: whether it has these headers
     """
@@ -82,7 +79,7 @@ class Shape:
         self.has_length: bool = CONTENT_LENGTH in kinds
         groups = self.expression.groupindex
         names = [LINES.get(kind, f"line{k}") for k, kind in enumerate(kinds + OTHER)]
-        self.lines: Any = itemgetter(0, *(groups[name] for name in names[1:]))
+        self.lines: tuple[int, ...] = (0, *(groups[name] for name in names[1:]))
 
     def read(self, text: str) -> Message | None:
         """The message in `text`, which is ASCII, if it is of this shape and good."""
@@ -94,7 +91,7 @@ class Shape:
             return None
         if self.has_contact and match["contact_uri"] is None and match["contact_line"] not in proven_contacts:
             return None
-        starts = list(map(FIRST, self.lines(match.regs)))
+        starts = list(map(match.start, self.lines))  # not match.regs: the match would keep all its places
         body_at = starts[-1] + 2
         if body_at > LONGEST_URI or (self.has_length and int(match["length"]) != len(text) - body_at):
             return None
