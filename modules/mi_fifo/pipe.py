@@ -127,7 +127,7 @@ class Pipe(Timer):
     def perform(self, request: Request) -> None:
         """Do it; the answer follows when it is there."""
         if request.json:
-            answer = self.management.answer(request.json)
+            answer = self.management.answer(request.json, paged=not self.replies.pretty)
             answer.when_done(lambda: self.replies.json(request.reply, answer.value))
         else:
             result = self.management.call(request.command, list(request.words))

@@ -13,11 +13,13 @@ import json
 import os
 import stat
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
 from pysips.core.exports import MiError
 from pysips.core.log import log
+from pysips.core.paged import Paged
 from pysips.core.services import Offload
 
 OPEN_SECONDS: Final = 2.0
@@ -40,12 +42,14 @@ class Replies:
         self.pretty = pretty
         self.running = 0
 
-    def json(self, name: str, text: str) -> None:
+    def json(self, name: str, answer: str | Paged) -> None:
         """A JSON-RPC answer; an empty one is none."""
-        if text and self.pretty:
-            text = json.dumps(json.loads(text), indent=4, ensure_ascii=False)
-        if text:
-            self.send(name, text)
+        if isinstance(answer, Paged):
+            self.send(name, answer.pages)
+        elif answer and self.pretty:
+            self.send(name, once(json.dumps(json.loads(answer), indent=4, ensure_ascii=False)))
+        elif answer:
+            self.send(name, once(answer))
 
     def lines(self, name: str, result: Any, failure: BaseException | None) -> None:
         """An answer in 2.4's form."""
@@ -56,22 +60,24 @@ class Replies:
             text = f"{code} {failure.data or failure}\n"
         else:
             text = "500 Internal error\n"
-        self.send(name, text + "\n")
+        self.send(name, once(text + "\n"))
 
-    def send(self, name: str, text: str) -> None:
+    def send(self, name: str, pages: AsyncIterator[str]) -> None:
         if not name:
             return
         if self.running >= MOST_AT_ONCE:
             log.warn("mi_fifo", "too many clients do not fetch their answers")
             return
         self.running += 1
-        self.offload.spawn(self.deliver(name, text.encode("utf-8", "backslashreplace")))
+        self.offload.spawn(self.deliver(name, pages))
 
-    async def deliver(self, name: str, data: bytes) -> None:
+    async def deliver(self, name: str, pages: AsyncIterator[str]) -> None:
+        """Each page when the client has read the one before it."""
         try:
             pipe = await self.opened(self.folder / name)
             try:
-                await written(pipe, data)
+                async for page in pages:
+                    await written(pipe, page.encode("utf-8", "backslashreplace"))
             finally:
                 os.close(pipe)
         except OSError as problem:
@@ -94,6 +100,11 @@ class Replies:
                 return pipe
             os.close(pipe)
             raise OSError(errno.EPERM, "it is no pipe")
+
+
+async def once(text: str) -> AsyncIterator[str]:
+    """A text that is no longer than one page."""
+    yield text
 
 
 async def written(pipe: int, data: bytes) -> None:

@@ -28,6 +28,7 @@ from pysips.core.exports import (
     wants,
 )
 from pysips.core.log import log
+from pysips.core.paged import Paged
 from pysips.core.stats import Counter
 from pysips.errors import BadName, ModuleError
 
@@ -282,9 +283,9 @@ class UsrLoc(Module):
     # -- management
 
     @mi("ul_dump", full="usrloc:dump")
-    async def dump(self, brief: int = 0) -> Json:
+    def dump(self, brief: int = 0) -> Paged:
         """All AoRs of all tables; brief: without their contacts."""
-        return await self.commands.dump(brief != 0)
+        return self.commands.dump(brief != 0)
 
     @mi("ul_show_contact", full="usrloc:show_contact")
     async def show_contact(self, table_name: str, aor: str) -> Json:

@@ -1,10 +1,13 @@
 """usrloc's management commands: what people ask the location tables, and tell them."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
 
 from pysips.core.branches import q_text
 from pysips.core.exports import Json, MiError
 from pysips.core.flags import FlagNames
+from pysips.core.paged import Paged, json_text
 from pysips.errors import SipError
 from pysips.sip.uri import parse_uri
 
@@ -13,6 +16,7 @@ from .lines import INSERTED, parsed
 from .matching import BY_CONTACT, NONE, find_contact
 from .records import DELETED, Contact, Record, decode
 
+PAGE: Final = 100  # AoRs that are read, and written as JSON, at once
 CALL_ID = "dfjrewr12386fd6-343@opensips.mi"
 USER_AGENT = "OpenSIPS MI Server"
 CSEQ = 1
@@ -36,29 +40,36 @@ class Commands:
 
     # -- what is there
 
-    async def dump(self, brief: bool) -> Json:
+    def dump(self, brief: bool) -> Paged:
         """All tables; others run between the pages."""
-        shown: list[Json] = []
-        for domain in list(self.location.domains.values()):
-            aors = await self.aors(domain, brief)
-            shown.append({"name": domain.name, "hash_size": 1 << self.hash_size, "AORs": aors})
-        return {"Domains": shown}
+        return Paged(self.pages(brief))
 
-    async def aors(self, domain: Domain, brief: bool) -> Json:
-        """All AoRs of a table, some hundred a read."""
-        services = self.location.services
-        shown: list[Json] = []
-        after = domain.prefix
-        while True:
-            found = services.tables.scan(RECORDS, after)
-            for key, data in found:
-                if not key.startswith(domain.prefix):
-                    return shown
-                shown.append(self.record(key, aor_of_key(domain, key), None if brief else decode(data)))
-            if not found:
-                return shown
+    async def pages(self, brief: bool) -> AsyncIterator[str]:
+        """JSON of all tables."""
+        yield '{"Domains":['
+        comma = ""
+        for domain in list(self.location.domains.values()):
+            yield f'{comma}{{"name":{json_text(domain.name)},"hash_size":{1 << self.hash_size},"AORs":['
+            async for page in self.aors(domain, brief):
+                yield page
+            yield "]}"
+            comma = ","
+        yield "]}"
+
+    async def aors(self, domain: Domain, brief: bool) -> AsyncIterator[str]:
+        """JSON of all AoRs of a table, so many for each read."""
+        tables = self.location.services.tables
+        comma, after = "", domain.prefix
+        while found := tables.scan(RECORDS, after, PAGE):
             after = found[-1][0]
-            await services.offload.spawn(asyncio.sleep(0))
+            ours = [(key, data) for key, data in found if key.startswith(domain.prefix)]
+            shown = [self.record(key, aor_of_key(domain, key), None if brief else decode(data)) for key, data in ours]
+            if shown:
+                yield comma + json_text(shown)[1:-1]
+                comma = ","
+            if len(ours) < len(found):
+                return
+            await asyncio.sleep(0)
 
     def show_contact(self, table_name: str, aor: str) -> Json:
         """One AoR."""

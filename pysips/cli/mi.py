@@ -35,6 +35,9 @@ LISTS = {
 }  # fmt: skip
 
 
+QUIET = 0.2  # seconds without another byte after which an answer may be whole
+
+
 class MiFailed(PysipsError):
     """The command could not be asked, or the server refused it."""
 
@@ -91,27 +94,44 @@ def write(fifo: Path, text: bytes) -> None:
 
 
 def read(reader: int, limit: float) -> dict[str, Any]:
-    """The JSON object that arrives within so many seconds."""
-    data, end = bytearray(), time.monotonic() + limit
+    """The JSON object that arrives: its first bytes within so many seconds, and more at least as often.
+
+    It is over when the server closes the pipe, or when it is whole and nothing more comes.
+    """
+    data = bytearray()
+    end = time.monotonic() + limit
     poll = select.poll()
     poll.register(reader, select.POLLIN)
     while (left := end - time.monotonic()) > 0:
-        if not poll.poll(left * 1000):
-            break
-        piece = os.read(reader, 65536)
-        data += piece
-        if len(piece) == 65536 and poll.poll(0):
-            continue  # a long answer is read whole before it is looked at
-        try:
-            answer = json.loads(data)
-        except ValueError:
-            if data and not piece:
-                raise MiFailed("the server's answer is cut short") from None
-            continue
-        if not isinstance(answer, dict):
-            raise MiFailed("the server's answer is no JSON-RPC")
-        return answer
+        if poll.poll(1000 * (min(left, QUIET) if data else left)):
+            piece = os.read(reader, 65536)
+            if piece:
+                data += piece
+                end = time.monotonic() + limit
+                continue
+            if not data:
+                time.sleep(0.001)  # nobody has opened it yet, or it was closed without a word
+                continue
+            whole = parsed_answer(data)
+            if whole is None:
+                raise MiFailed("the server's answer is cut short")
+            return whole
+        if data and (whole := parsed_answer(data)) is not None:
+            return whole
     raise MiFailed(f"no answer within {limit:g} s")
+
+
+def parsed_answer(data: bytearray) -> dict[str, Any] | None:
+    """The answer, None if it is not whole. Raises MiFailed for something else."""
+    if not data.rstrip().endswith((b"}", b"]")):
+        return None
+    try:
+        answer = json.loads(data)
+    except ValueError:
+        return None
+    if not isinstance(answer, dict):
+        raise MiFailed("the server's answer is no JSON-RPC")
+    return answer
 
 
 def params_of(words: Sequence[str], method: str = "") -> dict[str, Any] | list[Any]:
@@ -159,7 +179,13 @@ def find_fifo(given: str | None) -> Path:
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]})
 @click.option("-f", "--fifo", metavar="PATH", help="The server's FIFO (mi_fifo's fifo_name).")
 @click.option("--reply-dir", default="/tmp", metavar="FOLDER", show_default=True, help="mi_fifo's reply_dir.")
-@click.option("--timeout", default=5.0, metavar="SECONDS", show_default=True, help="How long to wait for the answer.")
+@click.option(
+    "--timeout",
+    default=5.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="How long to wait for the answer, or more of it.",
+)
 @click.argument("method", metavar="COMMAND")
 @click.argument("words", metavar="[PARAMETER]...", nargs=-1, type=click.UNPROCESSED)
 def command(fifo: str | None, reply_dir: str, timeout: float, method: str, words: tuple[str, ...]) -> int:

@@ -369,8 +369,11 @@ class Owners:
 class Management:
     """Management commands (MI), for the modules that carry them."""
 
-    def answer(self, text: str) -> Promise:
-        """A JSON-RPC request; the promise brings the answer's text, "" where none is due."""
+    def answer(self, text: str, paged: bool = False) -> Promise:
+        """A JSON-RPC request; the promise brings the answer's text, "" where none is due.
+
+        paged: what is too long to be held whole may also come as `core.paged.Paged`.
+        """
         raise NotReady("no management yet")
 
     def call(self, method: str, words: list[str]) -> Promise:

@@ -4,16 +4,20 @@ Facts:
 - a command is done once (in the attendant, or in slot 0), by each worker and merged, or by whoever is asked
   (house rule 9.6); the attendant does the asking, over the handover, and waits 2 s at most;
 - 4.0's names (`core:ps`) and the older ones (`ps`) both answer, and `which` lists both;
+- an answer that comes page by page (`core/paged.py`) is gathered for whoever does not take it so;
 - merged means: objects key by key, lists one after another, numbers added, of anything else the first.
 """
 
+import asyncio
 import inspect
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, Final
 
 from pysips.core.exports import Json, MiError, MiSpec, Where
 from pysips.core.log import log
+from pysips.core.paged import Paged
+from pysips.core.paged import json_text as dumped
 from pysips.core.services import Management, Promise
 from pysips.errors import PysipsError, SipError
 
@@ -27,6 +31,7 @@ NOT_FOUND: Final = -32601
 INTERNAL: Final = -32603
 EACH_SECONDS: Final = 2.0
 LARGEST: Final = 1 << 20
+BEGINNING: Final = '{"jsonrpc":"2.0","result":'
 
 
 class Mi(Management):
@@ -40,6 +45,7 @@ class Mi(Management):
         self.slot = slot
         self.slots = slots
         self.line = line
+        self.tasks: set[asyncio.Task[str]] = set()
         self.commands: dict[str, MiSpec] = {}
         for spec in commands:
             for name in (spec.name, spec.full):
@@ -52,7 +58,7 @@ class Mi(Management):
 
     # -- JSON-RPC
 
-    def answer(self, text: str) -> Promise:
+    def answer(self, text: str, paged: bool = False) -> Promise:
         """See `core.services.Management`."""
         try:
             request = decoded(text)
@@ -72,20 +78,32 @@ class Mi(Management):
         promise = Promise()
         result = self.perform(method, params)
         silent = "id" not in request
-        result.when_done(lambda: promise.complete("" if silent else written(outcome(result), number)))
+
+        def done() -> None:
+            if silent:
+                promise.complete("")
+            elif not isinstance(result.value, Paged):
+                promise.complete(written(outcome(result), number))
+            elif paged:
+                promise.complete(Paged(framed(result.value, number)))
+            else:
+                whole = self.gathered(result.value)
+                whole.when_done(lambda: promise.complete(framed_whole(whole, number)))
+
+        result.when_done(done)
         return promise
 
     def call(self, method: str, words: list[str]) -> Promise:
         """See `core.services.Management`."""
         spec = self.commands.get(method)
-        return self.perform(method, words if spec is None else by_words(spec, words))
+        return self.unpaged(self.perform(method, words if spec is None else by_words(spec, words)))
 
     def ask_attendant(self, method: str, values: dict[str, Any]) -> Promise:
         """See `core.services.Management`."""
         spec = self.commands.get(method)
         if spec is None:
             return failed(MiError(NOT_FOUND, "Method not found"))
-        return self.here(spec, values) if self.slot < 0 else self.elsewhere(self.slots, method, values)
+        return self.unpaged(self.here(spec, values)) if self.slot < 0 else self.elsewhere(self.slots, method, values)
 
     # -- doing it
 
@@ -193,8 +211,46 @@ class Mi(Management):
         """The attendant asks this process to do a command."""
         request = decoded(text)
         spec = self.commands.get(request["method"])
-        result = failed(MiError(NOT_FOUND, "Method not found")) if spec is None else self.here(spec, request["params"])
+        made = failed(MiError(NOT_FOUND, "Method not found")) if spec is None else self.here(spec, request["params"])
+        result = self.unpaged(made)
         result.when_done(lambda: answered(dumped(outcome(result))))
+
+    # -- pages
+
+    def unpaged(self, result: Promise) -> Promise:
+        """The same, as Json whatever it is."""
+        promise = Promise()
+
+        def done() -> None:
+            if result.failure is not None:
+                promise.fail(result.failure)
+            elif isinstance(result.value, Paged):
+                whole = self.gathered(result.value)
+                whole.when_done(lambda: brought(promise, whole, json.loads))
+            else:
+                promise.complete(result.value)
+
+        result.when_done(done)
+        return promise
+
+    def gathered(self, paged: Paged) -> Promise:
+        """The promise brings the text of all the pages, or MiError."""
+        promise = Promise()
+        whole: Coroutine[Any, Any, str] = paged.whole()
+        task = asyncio.get_running_loop().create_task(whole)
+        self.tasks.add(task)
+
+        def done(ended: "asyncio.Task[str]") -> None:
+            self.tasks.discard(ended)
+            problem = asyncio.CancelledError() if ended.cancelled() else ended.exception()
+            if problem is None:
+                promise.complete(ended.result())
+            else:
+                log.error("mi", f"a command failed: {problem!r}")
+                promise.fail(MiError(INTERNAL, "Internal error"))
+
+        task.add_done_callback(done)
+        return promise
 
 
 def outcome(result: Promise) -> dict[str, Any]:
@@ -217,10 +273,19 @@ def written(fields: dict[str, Any], number: Any) -> str:
     return dumped({"jsonrpc": "2.0", **fields, "id": number})
 
 
-def dumped(value: Any) -> str:
-    """Without blanks; what is no UTF-8 is escaped, so that the text can always be sent."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "backslashreplace").decode()
+def framed_whole(whole: Promise, number: Any) -> str:
+    """A JSON-RPC answer out of a result's JSON, or of the failure."""
+    if whole.failure is not None:
+        return written(outcome(whole), number)
+    return f'{BEGINNING}{whole.value},"id":{dumped(number)}}}'
+
+
+async def framed(paged: Paged, number: Any) -> AsyncIterator[str]:
+    """The same as a JSON-RPC answer."""
+    yield BEGINNING
+    async for page in paged.pages:
+        yield page
+    yield f',"id":{dumped(number)}}}'
 
 
 def decoded(text: str) -> Any:
@@ -231,6 +296,14 @@ def decoded(text: str) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def brought(promise: Promise, source: Promise, made: Callable[[Any], Any]) -> None:
+    """Bring what is made of another promise's value, or its failure."""
+    if source.failure is not None:
+        promise.fail(source.failure)
+    else:
+        promise.complete(made(source.value))
 
 
 def promised(value: Any) -> Promise:

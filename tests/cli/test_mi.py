@@ -6,6 +6,7 @@ import select
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -59,6 +60,23 @@ def test_parameters_travel_as_they_are(tmp_path: Path) -> None:
 
 def test_an_answer_larger_than_a_pipe_arrives_whole(tmp_path: Path) -> None:
     assert talk(tmp_path, lambda _: json.dumps({"result": "x" * 300_000, "id": "1"})) == "x" * 300_000
+
+
+def test_a_long_answer_is_looked_at_when_it_is_over_and_not_each_time_some_of_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    def loads(data: bytes | str) -> object:
+        looks.append(len(data))
+        return whole(data)
+
+    whole = json.loads
+    monkeypatch.setattr(json, "loads", loads)
+    rows = [{"AOR": f"user{number}@example.com"} for number in range(100_000)]
+    result: Any = talk(tmp_path, lambda _: json.dumps({"result": rows, "id": "1"}))
+    assert len(result) == 100_000
+    assert len([size for size in looks if size > 65_536]) == 1
 
 
 def test_the_servers_own_error_is_said_in_its_words(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class Shop(Management):
         self.size = 0
         self.later: Promise | None = None
 
-    def answer(self, text: str) -> Promise:
+    def answer(self, text: str, paged: bool = False) -> Promise:
         promise = Promise()
         asked = json.loads(text)
         if "later" in text:

@@ -26,7 +26,7 @@ ASKED = '{"jsonrpc":"2.0","id":7,"method":"ps"}'
 class Shop(Management):
     """Repeats what was asked; "boom" is answered never."""
 
-    def answer(self, text: str) -> Promise:
+    def answer(self, text: str, paged: bool = False) -> Promise:
         promise = Promise()
         asked = json.loads(text)
         if isinstance(asked, dict) and asked.get("method") == "never":

@@ -1,13 +1,15 @@
 """Management commands: JSON-RPC's rules, parameters, and answers merged from several processes."""
 
+import asyncio
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 
 import pytest
 
 from pysips.core.exports import Json, MiError, Module, Where, mi, mi_specs
+from pysips.core.paged import Paged
 from pysips.core.services import Promise
 from pysips.core.stats import Statistics
 from pysips.runtime.handover import Handover, Mailboxes
@@ -73,9 +75,24 @@ class Commands(Module):
     def move(self, here: int, there: int, over: int = 0) -> Json:
         return [here, over, there]
 
+    @mi("long")
+    def long(self, pages: int = 3) -> Paged:
+        return Paged(numbers(pages))
+
     @mi("_inner")
     def inner(self) -> Json:
         return "hidden"
+
+
+async def numbers(count: int) -> AsyncIterator[str]:
+    """A list of so many numbers, each a page; 13 breaks."""
+    yield "["
+    for number in range(count):
+        if number == 13:
+            raise RuntimeError("a fault of ours")
+        await asyncio.sleep(0)
+        yield ("," if number else "") + str(number)
+    yield "]"
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +152,51 @@ def world() -> Iterator[World]:
 def test_an_answer_has_opensips_order_of_keys_and_no_blanks(world: World) -> None:
     promise = world.mi.answer('{"jsonrpc":"2.0","id":"17","method":"echo","params":{"text":"hi"}}')
     assert promise.value == '{"jsonrpc":"2.0","result":{"text":"hi"},"id":"17"}'
+
+
+async def arrived(promise: Promise) -> Any:
+    async with asyncio.timeout(5):
+        while not promise.done:
+            await asyncio.sleep(0)
+    if promise.failure is not None:
+        raise promise.failure
+    return promise.value
+
+
+LONG = '{"jsonrpc":"2.0","method":"long","params":[PAGES],"id":"x"}'
+
+
+async def test_an_answer_in_pages_is_whole_but_for_whoever_takes_pages(world: World) -> None:
+    whole = '{"jsonrpc":"2.0","result":[0,1,2],"id":"x"}'
+    assert await arrived(world.mi.answer(LONG.replace("PAGES", "3"))) == whole
+    paged = world.mi.answer(LONG.replace("PAGES", "3"), paged=True).value
+    assert [page async for page in paged.pages] == [
+        '{"jsonrpc":"2.0","result":',
+        "[",
+        "0",
+        ",1",
+        ",2",
+        "]",
+        ',"id":"x"}',
+    ]
+    assert await arrived(world.mi.call("long", ["2"])) == [0, 1]
+    assert await arrived(world.mi.ask_attendant("long", {"pages": 1})) == [0]
+    assert world.mi.answer('{"jsonrpc":"2.0","method":"long"}', paged=True).value == ""
+
+
+async def test_pages_asked_of_another_process_come_whole(world: World) -> None:
+    answer = world.all[0].ask_attendant("long", {"pages": 2})
+    for _ in range(10):
+        world.turn()
+        await asyncio.sleep(0)
+    assert answer.value == [0, 1]
+
+
+async def test_a_page_that_breaks_is_an_internal_error(world: World) -> None:
+    answer = json.loads(await arrived(world.mi.answer(LONG.replace("PAGES", "20"))))
+    assert answer["error"]["code"] == -32603
+    with pytest.raises(MiError, match="Internal error"):
+        await arrived(world.mi.call("long", ["20"]))
 
 
 @pytest.mark.parametrize("number", ["17", 17, 1.5, None])

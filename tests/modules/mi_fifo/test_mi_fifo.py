@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pysips.core.exports import MiError
+from pysips.core.paged import Paged
 from pysips.core.services import Management, Offload, Promise, Timer, Timers
 from pysips.errors import ModuleError
 from pysips.modules.mi_fifo.commands import MOST, Commands, Request
 from pysips.modules.mi_fifo.pipe import Pipe, PipeSettings
-from pysips.modules.mi_fifo.replies import MOST_AT_ONCE, Replies, spelled
+from pysips.modules.mi_fifo.replies import MOST_AT_ONCE, PIPE_SIZE, WIDE, Replies, spelled
 
 PS = '{"jsonrpc":"2.0","id":1,"method":"ps"}'
 
@@ -121,11 +122,14 @@ def test_results_as_lines() -> None:
 
 
 class Shop(Management):
-    """Answers with what it was asked."""
+    """Answers with what it was asked, page by page if that is a number of pages."""
 
-    def answer(self, text: str) -> Promise:
+    def answer(self, text: str, paged: bool = False) -> Promise:
         promise = Promise()
         request = json.loads(text)
+        if paged and isinstance(request.get("params"), int):
+            promise.complete(Paged(pages(request["params"])))
+            return promise
         promise.complete(json.dumps({"result": request.get("params")}) if "id" in request else "")
         return promise
 
@@ -138,6 +142,15 @@ class Shop(Management):
         else:
             promise.complete({"method": method, "words": words})
         return promise
+
+    made = -1  # the newest page
+
+
+async def pages(count: int) -> AsyncIterator[str]:
+    """So many of them, each longer than a pipe is wide."""
+    for number in range(count):
+        Shop.made = number
+        yield str(number % 10) * PIPE_SIZE
 
 
 class Tasks(Offload):
@@ -230,7 +243,7 @@ async def test_a_client_of_2_4_gets_lines(world: World) -> None:
 
 
 async def test_an_answer_larger_than_a_pipe_arrives_whole(world: World) -> None:
-    world.replies.send("big", "x" * 300_000)
+    world.replies.json("big", "x" * 300_000)
     os.mkfifo(world.folder / "big")
     got = b""
     reader = os.open(world.folder / "big", os.O_RDONLY | os.O_NONBLOCK)
@@ -245,6 +258,25 @@ async def test_an_answer_larger_than_a_pipe_arrives_whole(world: World) -> None:
     await until(lambda: not world.tasks.running)
 
 
+async def test_a_page_is_made_when_the_client_has_read_the_ones_before_it(world: World) -> None:
+    os.mkfifo(world.folder / "r")
+    reader = os.open(world.folder / "r", os.O_RDONLY | os.O_NONBLOCK)
+    world.write(f":r:{ask(1000)}")
+    await until(lambda: Shop.made > 0)
+    await asyncio.sleep(0.05)
+    assert Shop.made * PIPE_SIZE <= WIDE, "who reads nothing has no pages waiting but those in the pipe"
+    got = b""
+    async with asyncio.timeout(30):
+        while len(got) < 1000 * PIPE_SIZE:
+            await asyncio.sleep(0)
+            try:
+                got += os.read(reader, 1 << 20)
+            except BlockingIOError:
+                continue
+    os.close(reader)
+    assert got == b"".join(str(number % 10).encode() * PIPE_SIZE for number in range(1000))
+
+
 async def test_only_pipes_are_written_to(world: World) -> None:
     (world.folder / "file").write_text("mine")
     os.mkfifo(world.folder / "there")
@@ -257,14 +289,14 @@ async def test_only_pipes_are_written_to(world: World) -> None:
 
 async def test_clients_that_do_not_come_are_bounded(world: World) -> None:
     for number in range(3 * MOST_AT_ONCE):
-        world.replies.send(f"nobody{number}", "x")
+        world.replies.json(f"nobody{number}", "x")
     assert world.replies.running == MOST_AT_ONCE
 
 
 async def test_opening_and_closing_the_pipe_empty_is_nothing(world: World) -> None:
     for _ in range(3):
         world.write("")
-    assert await world.answer("r", f":r:{ask(1)}") == '{"result": 1}'
+    assert await world.answer("r", f":r:{ask('x')}") == '{"result": "x"}'
 
 
 @pytest.mark.parametrize("how", ["removed", "replaced by a pipe"])
@@ -274,7 +306,7 @@ async def test_a_pipe_that_somebody_took_away_is_made_again(world: World, how: s
         os.mkfifo(world.settings.path)
     world.watch.ring()
     assert stat.S_IMODE(world.settings.path.stat().st_mode) == 0o622
-    assert await world.answer("r", f":r:{ask(1)}") == '{"result": 1}'
+    assert await world.answer("r", f":r:{ask('x')}") == '{"result": "x"}'
 
 
 async def test_a_file_in_the_pipes_place_is_left_alone_until_it_goes(world: World) -> None:
@@ -284,7 +316,7 @@ async def test_a_file_in_the_pipes_place_is_left_alone_until_it_goes(world: Worl
     assert world.settings.path.read_text() == "mine"
     world.settings.path.unlink()
     world.watch.ring()
-    assert await world.answer("r", f":r:{ask(1)}") == '{"result": 1}'
+    assert await world.answer("r", f":r:{ask('x')}") == '{"result": "x"}'
 
 
 async def test_half_a_command_is_given_up(world: World) -> None:
@@ -313,5 +345,5 @@ async def test_a_pipe_of_an_earlier_server_is_replaced(tmp_path: Path) -> None:
     world.settings.path.parent.mkdir()
     os.mkfifo(world.settings.path)
     world.pipe.open()
-    assert await world.answer("r", f":r:{ask(1)}") == '{"result": 1}'
+    assert await world.answer("r", f":r:{ask('x')}") == '{"result": "x"}'
     world.pipe.close()

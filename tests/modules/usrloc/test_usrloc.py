@@ -1,6 +1,8 @@
 """The module: its commands, events, statistics and key-value stores."""
 
+import asyncio
 import inspect
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
@@ -8,6 +10,7 @@ import pytest
 
 from pysips.core.events import Events
 from pysips.core.exports import MiError, Var
+from pysips.core.paged import Paged
 from pysips.core.program import Program
 from pysips.core.registry import Registry
 from pysips.core.services import Services, Socket
@@ -57,6 +60,8 @@ class UsrLoc:
 
     def ask(self, name: str, **arguments: Any) -> Any:
         answer = self.commands["usrloc:" + name].call(**arguments)
+        if isinstance(answer, Paged):
+            return json.loads(asyncio.run(answer.whole()))
         return answered(answer) if inspect.iscoroutine(answer) else answer
 
     def error(self, name: str, **arguments: Any) -> tuple[int, str]:
@@ -140,6 +145,21 @@ def test_how_long_a_contact_has(usrloc: UsrLoc) -> None:
     usrloc.clock.at += 60
     shown = usrloc.ask("show_contact", table_name="location", aor="alice@h")["Contacts"]
     assert [one["Expires"] for one in shown] == ["permanent", "expired", 10, "deleted"]
+
+
+def test_a_dump_shows_every_contact_of_every_table_however_many_pages_it_takes(usrloc: UsrLoc) -> None:
+    for k in range(250):
+        usrloc.insert(f"user{k:04}@h", contact("sip:a@h"), contact(f'sip:"{k}"\\@h'))
+    other = usrloc.api.domain('z"ebra')
+    work = usrloc.api.location.open(other, "bob@h")
+    work.insert(contact("sip:\udcff@h"))
+    work.commit()
+    location, zebra = usrloc.ask("dump")["Domains"]
+    assert [one["AOR"] for one in location["AORs"]] == [f"user{k:04}@h" for k in range(250)]
+    shown = usrloc.ask("show_contact", table_name="location", aor="user0249@h")
+    assert location["AORs"][-1] == shown
+    assert (zebra["name"], [one["AOR"] for one in zebra["AORs"]]) == ('z"ebra', ["bob@h"])
+    assert zebra["AORs"][0]["Contacts"][0]["Contact"] == "sip:\udcff@h"
 
 
 def test_a_dump_of_many(usrloc: UsrLoc) -> None:
