@@ -14,6 +14,7 @@ Facts:
 - methods may be awaited in script runs, timers and management commands, and in `Module.start()` and `stop()`.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, final
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from pysips.errors import ModuleError
 
 from .circuit import Circuit
+from .driven import driven
 from .log import log
 from .services import Promise, Services, Timer
 from .sqlurl import SqlUrl, parse_url, scheme_of
@@ -54,6 +56,7 @@ __all__ = [
 
 TIME_LIMIT: Final = 1.0  # seconds
 MOST_WAITING: Final = 10_000  # operations that wait for a connection
+TOLD_AT_ONCE: Final = 10  # of them, when the server is found to be away: a millisecond or two
 
 
 class NoDatabase(ModuleError):
@@ -237,10 +240,20 @@ class Database:
         self.services.timers.add(self.prober, self.circuit.pause)
         self.changed(self)
         waiting, self.waiting = self.waiting, deque()
+        driven(self.turn_away(waiting, problem))
+
+    async def turn_away(self, waiting: deque[Call], problem: str) -> None:
+        """Tell those who wait, some at a time: their runs go on at once, and others want the loop, too."""
+        told = 0
         for call in waiting:
-            if not call.outcome.done:
-                call.due = 0
-                call.outcome.fail(SqlError(f"{self.url.shown} is down: {problem}", is_down=True))
+            if call.outcome.done:
+                continue
+            if told == TOLD_AT_ONCE:
+                told = 0
+                await self.services.offload.spawn(asyncio.sleep(0))
+            told += 1
+            call.due = 0
+            call.outcome.fail(SqlError(f"{self.url.shown} is down: {problem}", is_down=True))
 
     def probe(self) -> None:
         """Ask whether the server is back; a probe of before that still hangs is waited for."""

@@ -1,6 +1,6 @@
 """How operations wait, fail and come back; what the servers do is in tests/modules/test_databases.py."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -24,11 +24,18 @@ class Slow(Offload):
 
     def __init__(self) -> None:
         self.begun: list[tuple[Work, Attempt, Promise]] = []
+        self.rounds: list[Promise] = []
 
     def run(self, work: Callable[..., Any], *arguments: Any) -> Promise:
         promise = Promise()
         self.begun.append((arguments[0], arguments[1], promise))
         return promise
+
+    def spawn(self, work: Awaitable[Any]) -> Promise:
+        assert isinstance(work, Coroutine)
+        work.close()
+        self.rounds.append(Promise())
+        return self.rounds[-1]
 
 
 class Rig:
@@ -109,6 +116,16 @@ def test_what_takes_too_long_fails_in_time_and_opens_the_circuit(rig: Rig) -> No
     assert failure(rig.ask()).is_down and not rig.database.is_up
     assert len(rig.threads.begun) == 10
     assert sum("is down" in line for line in rig.story.lines) == 1
+
+
+def test_many_who_wait_are_turned_away_some_at_a_time(rig: Rig) -> None:
+    asked = [rig.ask() for _ in range(35)]
+    rig.threads.begun[0][2].fail(SqlError("connection refused", is_down=True))
+    for known, promise in ((11, 0), (21, 1)):
+        assert sum(one.done for one in asked) == known
+        rig.threads.rounds[promise].complete()
+    assert all(failure(one).is_down for one in asked[10:]) and len(rig.threads.rounds) == 2
+    assert not any(one.done for one in asked[1:10]), "they are under way"
 
 
 def test_a_server_that_answers_others_is_busy_and_not_down(rig: Rig) -> None:
