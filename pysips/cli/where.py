@@ -60,7 +60,6 @@ def global_line(name: str) -> str:
     notes = [known.kind, "unset by default" if known.default is None else f"default {known.default!r}"]
     notes += [f"the new name of {name}"] if new != name else []
     notes += [f"no meaning here: {known.ignored}"] if known.ignored else []
-    notes += [f"no effect yet: {known.later}"] if known.later else []
     return f"{survey.shown(file)}:{number}  global {new}  ({'; '.join(notes)})"
 
 

@@ -83,7 +83,7 @@ class Log:
         self.held: dict[str, tuple[float, int]] = {}
         self.listener: Listener | None = None
         self.listener_threshold = 0
-        self.quiet = False
+        self.quiet = 0
 
     # -- saying something
 
@@ -194,6 +194,11 @@ class Log:
             style = Style(self.pid, prefix, name, syslog_format)
             self.outputs.append(Syslog(style, facility.upper(), self.without_syslog, syslog_threshold, syslog_path))
 
+    def listen(self, listener: Listener | None, threshold: int = 0) -> None:
+        """Tell somebody of each line up to a level (0: of all that are written); None: nobody any more."""
+        self.listener = listener
+        self.listener_threshold = threshold
+
     def set_level(self, level: int | None) -> None:
         """`$log_level` of this process; None restores the configured one."""
         self.level = self.chosen_level if level is None else level
@@ -212,11 +217,11 @@ class Log:
         """Hand one line on, by the queue or at once. It never waits."""
         entry = Entry(level, module, text, self.clock())
         if self.listener is not None and not self.quiet and below(level, self.listener_threshold):
-            self.quiet = True  # what listeners log themselves is no news to them
+            self.quiet += 1  # what listeners log themselves is no news to them
             try:
                 self.listener(entry, self.pid)
             finally:
-                self.quiet = False
+                self.quiet -= 1
         if not self.threaded:
             self.write(entry, wait=False)
             return

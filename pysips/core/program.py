@@ -15,13 +15,14 @@ from pysips.script import compile, config, nodes
 from pysips.script.values import Value
 from pysips.sip.message import Message, read
 
-from . import waiting
+from . import log_events, waiting
 from .cachedb import Caches
 from .changes import Changes
 from .context import ASSERTION, ERROR, EVENT, LOCAL, REPLY, REQUEST, SERIOUS, STARTUP, TIMER, Context, ErrorInfo
 from .events import Events, Values
 from .hooks import Hooks
 from .log import log
+from .log_events import LOG_EVENT
 from .options import Options
 from .receive import QUIET_SECONDS, CoreStats
 from .registry import Registry
@@ -170,8 +171,10 @@ class Program:
         nobody = peer or Peer("udp", "0.0.0.0", 0, self.sockets[0] if self.sockets else Socket(0, "udp", "0.0.0.0", 0))
         return Context(self.services, self, self.dummy, nobody, kind)
 
-    def run_alone(self, kind: str, name: str, params: dict[str, Value] | None = None) -> None:
-        """Run a startup_route, timer_route or event_route with a dummy request."""
+    def run_alone(
+        self, kind: str, name: str, params: dict[str, Value] | None = None, then: waiting.Then | None = None
+    ) -> None:
+        """Run a startup_route, timer_route or event_route with a dummy request; `then` follows if there is one."""
         program = self.latest.program
         route = program.routes.get((kind, name))
         if route is None:
@@ -179,10 +182,13 @@ class Program:
         ctx = program.dummy_context({"startup_route": STARTUP, "timer_route": TIMER}.get(kind, EVENT))
         if params:
             ctx.params = params
-        self.start(ctx, route, _nothing)
+        self.start(ctx, route, then or _nothing)
 
     def deliver(self, name: str, values: Values) -> None:
         """An event has come to where events are dealt with: its route runs, and subscribers are told."""
+        if name == LOG_EVENT:
+            log_events.deliver(self, values)
+            return
         self.run_alone("event_route", name, values)
         self.subscriptions.tell(name, values)
 
@@ -229,11 +235,17 @@ class Program:
 
     def start(self, ctx: Context, route: Callable[[Context], Any], then: waiting.Then) -> None:
         """Run a route to its end, now or later; a failure is logged, and `then` follows with -1."""
-        try:
-            self.runs.start(ctx, route(ctx), then, _logged)
-        except Exception as problem:
+
+        def broke(ctx: Context, problem: BaseException) -> None:
             _logged(ctx, problem)
             then(ctx, -1)
+
+        try:
+            result = route(ctx)
+        except Exception as problem:
+            broke(ctx, problem)
+            return
+        self.runs.start(ctx, result, then, broke)
 
 
 def place_of(problem: BaseException) -> str:

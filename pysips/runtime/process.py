@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pysips.core.exports import TimerSpec, Where, mi_specs
 from pysips.core.log import log
+from pysips.core.log_events import LogEvents
 from pysips.core.program import Program
 from pysips.core.services import Clock, Timer
 from pysips.errors import PysipsError
@@ -142,6 +143,10 @@ class Process:
         commands.management = self.mi
         services.management = self.mi
         self.take_levels()
+        known = self.program.config.globals
+        if known["log_event_enabled"]:
+            raised = LogEvents(self.program.events, str(known["log_prefix"] or ""), self.loop.call_soon_threadsafe)
+            log.listen(raised.heard, int(known["log_event_level_filter"] or 0))
 
     def take_edition(self, program: Program) -> None:
         """Begin what begins now with other routes; see reload.py."""
@@ -168,6 +173,7 @@ class Process:
         try:
             return self.loop.run_until_complete(self.live())
         finally:
+            log.listen(None)
             self.offload.close()
             self.loop.close()
             self.tables.close()

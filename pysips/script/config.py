@@ -142,10 +142,7 @@ class Reader:
             self.note(item.place, f"{item.name} has no meaning here: {known.ignored}")
         if item.block is not None:
             raise BadValue(f"{item.name} takes no block")
-        value = self.value(item, known)
-        if known.later and value != known.default:
-            self.note(item.place, f"{item.name} has no effect yet: {known.later}")
-        self.config.globals[name] = value
+        self.config.globals[name] = self.value(item, known)
         self.config.given[name] = item.place
 
     def unknown(self, item: nodes.Setting) -> None:

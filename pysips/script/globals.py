@@ -15,7 +15,7 @@ COUNT: Final = (0, 2**31 - 1)
 class Known:
     """kind: "number", "text" (quoted or a bare word), "host", "choice".
 
-    ignored: why it has no meaning here; later: what is missing until it has an effect.
+    ignored: why it has no meaning here.
     """
 
     kind: str
@@ -24,15 +24,14 @@ class Known:
     high: int = COUNT[1]
     choices: tuple[str, ...] = ()
     ignored: str = ""
-    later: str = ""
 
 
-def number(default: int | None = 0, limits: tuple[int, int] = COUNT, ignored: str = "", later: str = "") -> Known:
-    return Known("number", default, *limits, ignored=ignored, later=later)
+def number(default: int | None = 0, limits: tuple[int, int] = COUNT, ignored: str = "") -> Known:
+    return Known("number", default, *limits, ignored=ignored)
 
 
-def text(default: str | None = None, ignored: str = "", later: str = "") -> Known:
-    return Known("text", default, ignored=ignored, later=later)
+def text(default: str | None = None, ignored: str = "") -> Known:
+    return Known("text", default, ignored=ignored)
 
 
 def choice(default: str | None, *choices: str, ignored: str = "") -> Known:
@@ -46,7 +45,6 @@ MEMORY: Final = "Python manages its memory itself"
 BUFFER: Final = "texts have no buffer of a fixed size"
 RECEIVED: Final = "whether Via gets a received parameter is for RFC 3261 section 18.2.1 to say"
 NO_BATCH: Final = "rows are gathered by the modules that write many"
-NO_EVENT: Final = "E_CORE_LOG is not raised"
 FORMATS: Final = ("plain_text", "json", "json_cee")
 FACILITIES: Final = (
     "LOG_AUTH", "LOG_AUTHPRIV", "LOG_CRON", "LOG_DAEMON", "LOG_FTP", "LOG_KERN", "LOG_LPR", "LOG_MAIL", "LOG_NEWS",
@@ -66,10 +64,10 @@ KNOWN: Final[dict[str, Known]] = {
     "syslog_name": text("pysips"),
     "stderror_level_filter": number(0, LEVELS),
     "syslog_level_filter": number(0, LEVELS),
-    "log_event_level_filter": number(0, LEVELS, later=NO_EVENT),
+    "log_event_level_filter": number(0, LEVELS),
     "stderror_log_format": choice("plain_text", *FORMATS),
     "syslog_log_format": choice("plain_text", *FORMATS),
-    "log_event_enabled": number(0, FLAG, later=NO_EVENT),
+    "log_event_enabled": number(0, FLAG),
     "log_json_buf_size": number(6144, ignored=BUFFER),
     "log_msg_buf_size": number(4096, ignored=BUFFER),
     "debug_mode": number(0, FLAG),

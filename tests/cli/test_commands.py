@@ -121,9 +121,9 @@ def test_show_prints_the_python_of_a_route(good: str, capsys: pytest.CaptureFixt
         ("xlog", "pysips/core/functions_log.py", "core: function xlog("),
         ("ps", "pysips/runtime/mi_core.py", "core: mi ps (-)"),
         (
-            "log_event_enabled",
+            "poll_method",
             "pysips/script/globals.py",
-            "global log_event_enabled  (number; default 0; no effect yet:",
+            "global poll_method  (choice; unset by default; no meaning here:",
         ),
     ],
 )

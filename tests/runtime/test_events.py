@@ -58,3 +58,35 @@ def test_startup_timer_and_event_routes_run_once_in_the_server_and_in_slot_0(
         until(lambda: len(lines(one, "timer")) >= 2)
         assert set(lines(one, "timer")) == {f"timer in {first}"}
         assert set(lines(one, "other timer")) == {f"other timer in {first}"}
+
+
+LOGGED = """
+log_event_enabled=yes
+log_event_level_filter=2
+log_prefix="home"
+loadmodule "mi_fifo.so"
+modparam("mi_fifo", "fifo_name", "{folder}/fifo")
+modparam("mi_fifo", "reply_dir", "{folder}")
+event_route[E_CORE_LOG] {{
+    if ($param(message) =~ "^mine")
+        xlog("L_ERR", "event in $pp: $param(level) $param(prefix) $param(message) of $param(pid)\\n");
+}}
+"""
+
+
+def test_lines_of_the_log_are_events_and_those_of_their_route_are_none(
+    server: Callable[..., Any], tmp_path: Any
+) -> None:
+    one = server(
+        LOGGED.format(folder=tmp_path), main='xlog("L_NOTICE", "mine: $ci\n"); xlog("L_INFO", "mine: too low\n");'
+    )
+    first, second = one.workers()
+    for _ in range(20):
+        assert one.ask()
+    until(lambda: len(lines(one, "event")) >= 20)
+    told = [re.fullmatch(r"event in (\d+): NOTICE home mine: (u\d+) of (\d+)", line) for line in lines(one, "event")]
+    assert {found[1] for found in told if found} == {str(first)}
+    assert {found[3] for found in told if found} == {str(first), str(second)}
+    assert sorted(found[2] for found in told if found) == sorted(f"u{number}" for number in range(1, 21))
+    assert len(lines(one, "event")) == 20
+    assert "Traceback" not in one.said()

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from pysips.script.globals import KNOWN, OTHER_NAMES
-from tests.script.test_config import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN_TABLE = ROOT / "pysips/script/globals.py"
@@ -17,18 +16,10 @@ READ = re.compile(r'(?:(?:globals|known|settings)\[|known\(|setting\()"(\w+)"')
 @pytest.mark.checkout
 def test_every_global_that_has_a_meaning_is_read_and_no_other() -> None:
     read = {name for path in SOURCES for name in READ.findall(path.read_text("utf-8"))}
-    used = {name for name, known in KNOWN.items() if not known.ignored and not known.later}
+    used = {name for name, known in KNOWN.items() if not known.ignored}
     assert used - read == set(), "these are taken and nobody reads them"
     assert read & (KNOWN.keys() - used) == set(), "these are read, though they are said to have no effect"
 
 
 def test_an_old_name_leads_to_a_known_one() -> None:
     assert set(OTHER_NAMES.values()) <= KNOWN.keys()
-
-
-@pytest.mark.parametrize("name", [name for name, known in KNOWN.items() if known.later and known.kind == "number"])
-def test_what_has_no_effect_yet_is_said_where_it_would_matter(name: str) -> None:
-    default = KNOWN[name].default
-    assert settings(f"{name}={default}").notes == []
-    (note,) = settings(f"{name}={0 if default else 1}").notes
-    assert note.message == f"{name} has no effect yet: {KNOWN[name].later}"
