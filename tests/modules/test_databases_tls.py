@@ -1,5 +1,6 @@
 """`?tls_ca=FILE` behind a database URL: an encrypted connection to a server that the authority knows, or none."""
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,3 +61,21 @@ async def test_the_connection_is_encrypted_and_the_server_known(
         with pytest.raises(SqlError, match=r"(?i)certificate verify failed") as problem:
             await done(stranger.query(server.cipher))
         assert problem.value.is_down
+
+
+async def test_without_an_authority_the_connection_is_encrypted_and_nobodys_authorities_are_read(
+    server: SecretMariaDb | SecretPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are some hundred certificates of the system: 20 ms for each connection."""
+    module = "db_mysql" if isinstance(server, MariaDb) else "db_postgres"
+
+    def read(context: ssl.SSLContext) -> None:
+        raise AssertionError("authorities are read")
+
+    monkeypatch.setattr(ssl.SSLContext, "set_default_verify_paths", read)
+    async with running(
+        f'loadmodule "proto_udp.so"\nloadmodule "{module}.so"\nsocket=udp:127.0.0.1:5060\nroute {{ exit; }}'
+    ) as process:
+        database = process.program.databases.open(server.url("sip", "?timeout=5"))
+        ((cipher,),) = await done(database.query(server.cipher))
+        assert cipher
