@@ -37,6 +37,7 @@ from .mirror import Mirror, NodeView
 from .node import Settings
 from .nodes import COLUMNS, BadNode, NodeInfo, from_text, number, plain_host, sip_host
 from .packets import GenericMessage
+from .reports import Reports
 from .table import NodeTable
 from .tag_variable import TagVariable
 from .tags import BY_SCRIPT, parse_declared
@@ -46,6 +47,8 @@ ANYWHERE: Final = Route.REQUEST | Route.FAILURE | Route.REPLY | Route.BRANCH | R
 
 
 class Clusterer(Module):
+    status_group = MODULE
+
     my_node_id: int = param(-1, help="This node's number.")
     current_id: int = param(-1, help="The same, as 2.4 calls it.")
     db_mode: int = param(1, low=0, high=1, help="0: the nodes are those of my_node_info and neighbor_node_info.")
@@ -161,13 +164,14 @@ class Clusterer(Module):
 
     async def start(self) -> None:
         """Raises ModuleError for a node table without us."""
+        reports = Reports(self.status, self.api.registrations)
         if self.services.slot != ATTENDANT or self.transport is None:
             return
         declared = [(name, cluster_id, active) for (name, cluster_id), active in self.declared.items()]
         api = self.api
         teller = Teller(self.request_received, self.reply_received, self.node_changed, self.tag_event)
         self.driver = driver = Driver(
-            self.services, self.transport, self.table, api.mirror, api, self.settings(), teller, declared
+            self.services, self.transport, self.table, api.mirror, api, self.settings(), teller, declared, reports
         )  # fmt: skip
         api.driver = self.commands.attendants = driver
         await driver.start()

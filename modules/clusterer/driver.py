@@ -19,6 +19,7 @@ from .mirror import Mirror, View, add_learned, old_table
 from .node import Node, Outgoing, Settings
 from .nodes import Clusters
 from .packets import EXTRA, INTERNAL, BadPacket, GenericMessage, MiCommand, Packet
+from .reports import Reports
 from .table import NodeTable, check_sockets, remark
 from .tags import TagChange
 
@@ -44,7 +45,7 @@ class Driver:
 
     def __init__(
         self, services: Services, transport: BinTransport, table: NodeTable, mirror: Mirror, cluster: Cluster,
-        settings: Settings, teller: Teller, declared: list[tuple[str, int, bool]],
+        settings: Settings, teller: Teller, declared: list[tuple[str, int, bool]], reports: Reports,
     ) -> None:  # fmt: skip
         self.services = services
         self.transport = transport
@@ -53,6 +54,7 @@ class Driver:
         self.cluster = cluster
         self.teller = teller
         self.declared = declared
+        self.reports = reports
         before = mirror.read()
         born = max(int(services.clock.time()), before.born + 1)
         self.machine = Machine(cluster.own_id, settings, born, cluster.registrations, self.has_room)
@@ -180,6 +182,8 @@ class Driver:
             self.services.timers.add(self.pump, 0.0)
 
     def write(self) -> None:
+        for cluster_id, member in self.machine.members.items():
+            self.reports.look(cluster_id, member.capabilities.known.values())
         try:
             self.mirror.write(self.machine.view())
         except TablesFull:
@@ -230,6 +234,7 @@ class Driver:
         if isinstance(event, NodeState):
             state = "can be reached" if event.is_up else "cannot be reached"
             log.notice(MODULE, f"cluster {event.cluster_id}: node {event.node_id} {state}")
+            self.reports.node_changed(event)
         self.teller.happened(event)
 
     def tag_changed(self, change: TagChange) -> None:
@@ -241,6 +246,7 @@ class Driver:
         for name, cluster_id, watcher in self.cluster.watchers:
             if (name, cluster_id) == (change.name, change.cluster_id):
                 watcher(name, cluster_id, change.active, change.reason)
+        self.reports.tag_changed(change)
         self.teller.tag_changed(change)
 
     def perform(self, command: Command) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .program import Program
     from .services import Services
     from .stats import Counter
+    from .status_reports import Group
 
 __all__ = [
     "BadRegex", "Both", "By", "Format", "Found", "Getter", "Index", "Inner", "Json", "MiError", "MiSpec", "Module",
@@ -249,6 +250,8 @@ class Module:
 
     name: str = ""
     is_door: bool = False  # requests come in by it: it is started after all others, who then can answer
+    status_group: str = ""  # its group of status reports, if it has one: `status` then
+    status: "Group"
     services: "Services"
     program: "Program"
     catalogue: Catalogue  # every name that the loaded modules give

@@ -6,13 +6,9 @@ from pysips.script.values import Value, printed
 
 from .avps import values_of
 from .context import Context
-from .exports import Module, Static, Var, function
+from .exports import By, Module, Static, Var, function
 from .log import log
-
-
-def status_group(name: str) -> str:
-    """The name of a status/report group; raises ValueError, for no module here keeps any."""
-    raise ValueError(f'there is no status/report group "{name}"')
+from .status_reports import NOT_READY, Group
 
 
 class ValueFunctions(Module):
@@ -72,7 +68,18 @@ class ValueFunctions(Module):
         ctx.program.events.carrier.carry_wish(event, socket, expire)
         return 1
 
+    def status_group_named(self, name: str) -> Group:
+        """A group of status reports; raises ValueError."""
+        found = self.services.status_reports.find(name)
+        if found is None:
+            known = ", ".join(group.name for group in self.services.status_reports.groups.values())
+            raise ValueError(f'there is no status/report group "{name}": {known}')
+        return found
+
     @function("sr_check_status")
-    def sr_check_status(self, ctx: Context, group: Annotated[str, Static, status_group], identifier: str = "") -> int:
-        """True if the status of a group's identifier is a good one. No module here keeps groups."""
-        return -1
+    def sr_check_status(
+        self, ctx: Context, group: Annotated[Group, Static, By("status_group_named")], identifier: str = ""
+    ) -> int:
+        """The status of a group's identifier, "main" by default, or of "all": true if it is ready."""
+        found = group.check(identifier)
+        return NOT_READY if found is None else found.status

@@ -15,7 +15,7 @@ from pysips.script import compile, config, nodes
 from pysips.script.values import Value
 from pysips.sip.message import Message, read
 
-from . import log_events, waiting
+from . import log_events, status_reports, waiting
 from .cachedb import Caches
 from .changes import Changes
 from .context import ASSERTION, ERROR, EVENT, LOCAL, REPLY, REQUEST, SERIOUS, STARTUP, TIMER, Context, ErrorInfo
@@ -62,6 +62,7 @@ class Program:
         self.core_stats = CoreStats(self.statistics)
         self.statistics.function("core", "timestamp", self.age)
         self.events = Events()
+        self.services.status_reports.raise_by(self.events.define(status_reports.EVENT, status_reports.PARAMETERS))
         self.subscriptions = Subscriptions(self.services)
         self.events.carrier.deliver = self.deliver
         self.events.carrier.subscribe = self.subscriptions.subscribe

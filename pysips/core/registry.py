@@ -67,6 +67,8 @@ class Registry:
     def add(self, name: str, module: Module) -> Module:
         """Take a module in: defaults on the instance, its names into the catalogue."""
         module.name, module.services, module.catalogue = name, self.services, self
+        if module.status_group:
+            module.status = self.services.status_reports.group(module.status_group)
         self.loaded[name] = module
         declared = self.declared[name] = exports.declarations(type(module))
         for one in declared.params.values():

@@ -16,6 +16,7 @@ from pysips.errors import PysipsError, SipError
 from pysips.sip.via import bracketed
 
 from .flags import FlagNames
+from .status_reports import StatusReports
 
 UDP: Final = "udp"
 RELIABLE: Final = frozenset(("tcp", "tls", "ws", "wss"))
@@ -405,6 +406,7 @@ class Services:
         self.offload: Offload = Offload()
         self.owners: Owners = Owners()
         self.management: Management = Management()
+        self.status_reports: StatusReports = StatusReports(self)
         self.sockets: list[Socket] = []
         self.bonds: dict[str, Socket] = {}
         self.message_flags: FlagNames = FlagNames("message")

@@ -8,6 +8,7 @@ from typing import Final
 
 from pysips.core.exports import Where
 from pysips.core.log import log
+from pysips.core.status_reports import INITIALIZING
 from pysips.net.bin import Bin, BinCounters, BinSettings
 
 from .changes import AttendantReading
@@ -53,10 +54,20 @@ class Attendant(Process):
     async def begin(self) -> None:
         Repeated(self.wheel, TIDY_SECONDS, self.tables.tidy, "tidying the tables")
         Repeated(self.wheel, SETTLE_SECONDS, self.conductor.settle, "bringing processes to the script in force")
+        if self.services.lives == 1:
+            self.starting = Repeated(self.wheel, TICK, self.look_whether_all_run, "looking whether all processes run")
         self.changes.begin()
         if self.nodes is not None:
             for where, sock in zip(self.program.node_sockets, self.seat.sockets, strict=True):
                 self.nodes.listening.listen(sock, where)
+
+    def look_whether_all_run(self) -> None:
+        """Once all processes have started, the core's status is another one."""
+        core = self.services.status_reports.core
+        status, details = self.services.status_reports.core_state()
+        if status != INITIALIZING:
+            self.starting.end()
+            core.tell(status, details, INITIALIZING)
 
     async def end(self) -> None:
         """The workers are gone: nothing more comes, and what the log holds is done before the modules stop."""

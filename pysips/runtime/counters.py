@@ -11,7 +11,7 @@ from typing import Final
 
 from pysips.core.stats import MOST, Cells
 
-OWN: Final = 8
+OWN: Final = 9
 ROW: Final = OWN + MOST
 
 BEAT: Final = 0  # grows a few times a second
@@ -31,6 +31,7 @@ READY: Final = 4  # the one that it has prepared; negative: it could not
 DECIDED: Final = 5  # the one that all are to take
 IN_FORCE: Final = 6  # the one that the supervisor has taken: each new process begins with it
 RESTARTING: Final = 7  # 1 while all end for a server that takes over
+CORE_STATUS: Final = 8  # RUNNING or TERMINATING of core/status_reports.py, 0 before
 LEVEL_OFFSET: Final = 100
 
 STARTING: Final = 0

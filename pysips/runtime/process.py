@@ -14,10 +14,12 @@ from pysips.core.log import log
 from pysips.core.log_events import LogEvents
 from pysips.core.program import Program
 from pysips.core.services import Clock, Timer
+from pysips.core.status_reports import INITIALIZING
 from pysips.errors import PysipsError
 
 from .counters import (
     BEAT,
+    CORE_STATUS,
     EDITION,
     LEVEL_OFFSET,
     LIVES,
@@ -35,6 +37,7 @@ from .handover import Handover
 from .loop import Loop
 from .mi import Mi
 from .mi_core import CoreCommands
+from .mi_status import StatusCommands
 from .offload import LoopOffload, Mixed, driven
 from .reload import Editions
 from .server import Seat, Server
@@ -129,6 +132,7 @@ class Process:
         services.slot = self.seat.slot
         services.slots = server.workers
         services.lives = self.own[LIVES]
+        services.status_reports.core_status = lambda: server.board.settings()[CORE_STATUS] or INITIALIZING
         self.tables = LmdbTables(server.folder, statistics.counter("net", "tables_refused"), server.workers + 1)
         services.tables = self.tables
         dropped = statistics.counter("net", "handover_dropped")
@@ -137,8 +141,9 @@ class Process:
         self.program.events.carrier = self.events
         commands = self.commands = CoreCommands(server, self.seat, self.editions)
         self.mi = Mi(
-            [*mi_specs(commands), *self.program.registry.mi_commands()], self.seat.slot, server.workers, self.line,
-            services.call_slot,
+            [*mi_specs(commands), *mi_specs(StatusCommands(services.status_reports)),
+             *self.program.registry.mi_commands()],
+            self.seat.slot, server.workers, self.line, services.call_slot,
         )  # fmt: skip
         commands.management = self.mi
         services.management = self.mi

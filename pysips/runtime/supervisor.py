@@ -23,10 +23,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from pysips.core import status_reports
 from pysips.core.log import log
 
 from . import tables
-from .counters import BEAT, OWING, RESTARTING, RUNNING, STATE
+from .counters import BEAT, CORE_STATUS, OWING, RESTARTING, RUNNING, STATE
 from .notify import Notifier
 from .reload import SupervisorsPart
 from .restart import Successor
@@ -88,6 +89,7 @@ class Supervisor:
         for one in self.watched:
             self.fork(one)
         if self.wait_until_started():
+            self.server.board.settings()[CORE_STATUS] = status_reports.RUNNING
             started()
             self.watch()
             while not self.stopping:
@@ -274,6 +276,7 @@ class Supervisor:
     def stop(self) -> None:
         """SIGTERM to the workers, then to the rest; a second signal ends it at once (house rule 9.3)."""
         self.stopping = True
+        self.server.board.settings()[CORE_STATUS] = status_reports.TERMINATING
         self.successor.give_up()
         self.notifier.stopping()
         self.tell(signal.SIGTERM, workers_only=True)

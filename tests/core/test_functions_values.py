@@ -5,6 +5,7 @@ import pytest
 from pysips.errors import ConfigError
 from pysips.testing.messages import request
 from pysips.testing.once import once
+from pysips.testing.story import Story
 
 
 def test_xlog_takes_a_level_by_its_third_letter_or_a_variable() -> None:
@@ -59,5 +60,15 @@ def test_values_alone_are_positional_and_too_few_fail() -> None:
 
 def test_a_status_group_that_nobody_keeps_is_a_complaint_at_load() -> None:
     with pytest.raises(ConfigError) as refused:
-        once('sr_check_status("core");')
-    assert "no status/report group" in refused.value.complaints[0].message
+        once('sr_check_status("cores");')
+    assert 'no status/report group "cores": core' in refused.value.complaints[0].message
+
+
+@pytest.mark.parametrize(("state", "said"), [(-2, "-2"), (-1, "-1"), (1, "1")])
+def test_the_cores_status_is_that_of_the_server(state: int, said: str) -> None:
+    for identifier in ("", ', "main"', ', "MAIN"', ', "nobody"', ', "all"'):
+        story = Story('route { sr_check_status("Core"' + identifier + '); xlog("@@$rc"); }')
+        story.program.services.status_reports.core_status = lambda: state
+        story.party("10.0.0.1").said(request("MESSAGE"))
+        wanted = {', "nobody"': "-1", ', "all"': "1" if state > 0 else "-1"}.get(identifier, said)
+        assert story.lines[-1] == f"@@{wanted}"

@@ -55,7 +55,9 @@ class Client:
 @pytest.fixture
 def running(server: Start, tmp_path: Path) -> tuple[Any, Client]:
     more = f'loadmodule "mi_fifo.so"\nmodparam("mi_fifo", "fifo_name", "{tmp_path}/fifo")\n'
-    more += f'modparam("mi_fifo", "reply_dir", "{tmp_path}")'
+    more += f'modparam("mi_fifo", "reply_dir", "{tmp_path}")\n'
+    changes = "$param(group) $param(identifier) went from $param(old_status) to $param(status) $param(details)\\n"
+    more += f'event_route[E_CORE_SR_STATUS_CHANGED] {{ xlog("L_NOTICE", "{changes}"); }}'
     one = server(more)
     return one, Client(tmp_path)
 
@@ -149,6 +151,23 @@ def test_stream_connections_of_all_workers_are_listed(running: tuple[Any, Client
         port = connection.getsockname()[1]
         assert (row["Type"], row["Remote"]) == ("tcp", f"127.0.0.1:{port}")
         assert row["Local"] == f"127.0.0.1:{one.port}"
+
+
+def test_the_status_is_the_whole_servers_and_a_process_that_dies_does_not_change_it(
+    running: tuple[Any, Client],
+) -> None:
+    one, client = running
+    well = {"Readiness": True, "Status": 1, "Details": "running"}
+    one.until(lambda: client.ask("sr_get_status", ["core"]) == well)
+    one.until(lambda: "core main went from -1 to 1 running" in one.said())
+    os.kill(one.workers()[0], signal.SIGKILL)
+    for _ in range(20):
+        assert client.ask("status_report:get", {"group": "core"}) == well
+        time.sleep(0.02)
+    one.until(lambda: one.ask())
+    assert client.ask("sr_list_status", ["core"]) == [{"Name": "main", **well}]
+    assert client.ask("sr_get_status", ["nobody"])["code"] == 404
+    assert one.said().count("went from") == 1
 
 
 def test_events_are_listed_and_subscribed_to(running: tuple[Any, Client]) -> None:

@@ -372,3 +372,32 @@ def test_a_node_of_the_script_is_its_text() -> None:
     assert own is not None
     info = from_text("cluster_id=1,node_id=1,url=bin:10.0.0.1:5555,sip_addr=10.1.0.1,flags=seed")
     assert (own.node_id, own.sip_addr, own.is_seed) == (1, info.sip_addr, True)
+
+
+def test_nodes_tags_and_capabilities_have_status_and_reports() -> None:
+    attendant = Attendant(WRITTEN.replace("flags=seed", "flags=none"))
+    attendant.module.api.register(1, "cap-a", Receiver(), startup_sync=True)
+    attendant.module.api.register(1, "cap-b", Receiver())
+    status = attendant.start().module.status
+
+    def state(name: str) -> tuple[int, str]:
+        found = status.check(name)
+        assert found is not None
+        return found.status, found.details
+
+    def reports(name: str) -> list[str]:
+        found = status.check(name)
+        assert found is not None
+        return [text for _, text in found.reports]
+
+    assert list(status.identifiers) == ["cap:cap-b", "cap:cap-a", "sharing_tags", "node_states"]
+    assert (state("cap:cap-a"), state("cap:cap-b")) == ((-2, "sync pending"), (1, "synced"))
+    assert state("all") == (-1, "aggregated")
+    attendant.link()
+    assert reports("node_states") == ["Node [2], cluster [1] is UP"]
+    assert attendant.mi("clusterer_shtag_set_active", ["vip/1"]) == "OK"
+    assert reports("sharing_tags") == ["TAG <vip>, cluster 1, became active due to MI command"]
+    said = Capabilities(1, 2, 0, 7, (NodeCapabilities(2, (("cap-a", True),)),), False, (2,))
+    attendant.hears(encode_internal(said, V3_3))
+    assert state("cap:cap-a") == (-2, "sync pending")
+    assert reports("cap:cap-a") == ["Sync waits for a donor, cluster [1]", "Sync requested from node [2], cluster [1]"]
