@@ -69,6 +69,8 @@ def serve(program: Program, options: Options, herald: daemon.Herald, legacy: Leg
     """Open what is to be opened, or take it over, become who is to be become, and let the supervisor run."""
     known = program.config.globals
     root = options.root_folder or str(known["chroot"] or "")
+    if root:
+        daemon.check_root(root)
     who = daemon.identity(options.user, options.group)
     daemon.many_descriptors(int(known["open_files_limit"] or 0))
     held = None if legacy is None else (Path(legacy.folder), legacy.lock)

@@ -9,11 +9,13 @@ import pwd
 import re
 import resource
 import stat
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import pysips
 from pysips.core.log import log
 from pysips.core.services import Socket
 from pysips.errors import PysipsError
@@ -144,6 +146,22 @@ def become(who: tuple[int, int]) -> None:
     except OSError as problem:
         if (os.getuid(), os.getgid()) != who:
             raise CannotStart(f"cannot become user {uid}, group {gid}: {problem.strerror}") from None
+
+
+def check_root(folder: str) -> None:
+    """Whether a folder can be our root: Python loads what it needs when it needs it, also years after the start.
+
+    Raises CannotStart, which names the folders that have to be mounted there.
+    """
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    places = {Path(sysconfig.get_path(name)) for name in names} | {Path(pysips.__file__).parent}
+    outermost = sorted(str(one) for one in places if not places.intersection(one.parents))
+    missing = [place for place in outermost if not Path(folder + place).is_dir()]
+    if missing:
+        raise CannotStart(
+            f"{folder} cannot be the root folder (chroot): Python loads modules while the server runs, so "
+            f"{' and '.join(missing)} have to be in it, and the system's libraries (mount --bind)"
+        )
 
 
 def enter_root(folder: str) -> None:
