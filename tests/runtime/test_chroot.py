@@ -40,19 +40,9 @@ class Jailed(Running):
         outer = [one for one in PLACES if not any(one.startswith(other + "/") for other in PLACES)]
         there = [one for one in dict.fromkeys(outer) if Path(one).is_dir()]
         words = [
-            "unshare",
-            "-m",
-            "sh",
-            "-c",
-            MOUNTS,
-            "sh",
-            str(self.jail),
-            *there,
-            "--",
-            sys.executable,
-            "-m",
-            "pysips",
-        ]
+            "unshare", "-m", "--propagation", "private", "sh", "-c", MOUNTS, "sh", os.readlink("/proc/self/ns/mnt"),
+            str(self.jail), *there, "--", sys.executable, "-m", "pysips",
+        ]  # fmt: skip
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*words, "-f", str(self.script), "-o", "pysips_workers=2", *self.arguments],
