@@ -237,7 +237,10 @@ def relay_reply(ctx: Context) -> bool:
     edits = ctx.edits.copy()
     edits.remove(*message.without_top_via())
     host, port = reply_to(vias[1])
-    targets = ctx.services.resolver.known(host, port, vias[1].transport.lower())
+    proto = vias[1].transport.lower()
+    if proto in RELIABLE and port != vias[1].port and not ctx.services.network.connection_to(proto, host, port):
+        port = vias[1].port or vias[1].default_port  # rport was a connection's, which is gone (section 18.2.2)
+    targets = ctx.services.resolver.known(host, port, proto)
     if not targets:
         return False  # a reply waits for no name
     socket = socket_for(ctx.services, targets[0], ctx.send_socket, ctx.source.socket)

@@ -31,3 +31,25 @@ def test_a_reply_goes_over_its_requests_connection_or_else_to_the_port_of_the_vi
     data, peer = story.net.sent[-1]
     assert data.startswith(b"SIP/2.0 200 ")
     assert (peer.proto, peer.host, peer.port, peer.connection) == ("tcp", "10.0.0.1", port, CONNECTION)
+
+
+@pytest.mark.parametrize(
+    ("via", "connections", "port"),
+    [
+        ("192.168.1.1:5062;received=10.0.0.1;rport=40001", {40001}, 40001),
+        ("192.168.1.1:5062;received=10.0.0.1;rport=40001", set(), 5062),
+        ("192.168.1.1;received=10.0.0.1;rport=40001", set(), 5060),
+        ("10.0.0.1:5062", set(), 5062),
+    ],
+)
+def test_a_reply_without_a_transaction_finds_the_connection_that_is_left_or_else_the_port_of_the_via(
+    via: str, connections: set[int], port: int
+) -> None:
+    story = Story('onreply_route { forward(); } route { forward("tcp:10.0.0.2"); }', modules="sl", head=HEAD)
+    alice, bob = story.party("10.0.0.1", 40001, "tcp"), story.party("10.0.0.2", 5060, "tcp")
+    alice.said(request("OPTIONS", via=via, transport="TCP"))
+    story.net.connections |= {("tcp", "10.0.0.1", one): CONNECTION for one in connections}
+    bob.answered(bob.heard("OPTIONS"), 200)
+    data, peer = story.net.sent[-1]
+    assert data.startswith(b"SIP/2.0 200 ")
+    assert (peer.proto, peer.host, peer.port) == ("tcp", "10.0.0.1", port)
