@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
+from pysips.core.paged import json_text
 from pysips.errors import PysipsError
 
 FIFOS = (
@@ -194,5 +196,13 @@ def command(fifo: str | None, reply_dir: str, timeout: float, method: str, words
     PARAMETERs are values in order or name=value; name:=JSON carries a number, list or object.
     """
     answer = ask(find_fifo(fifo), Path(reply_dir), method, params_of(words, method), timeout)
-    click.echo(answer if isinstance(answer, str) else json.dumps(answer, indent=4, ensure_ascii=False))
+    click.echo(answer if isinstance(answer, str) else for_people(answer))
     return 0
+
+
+def for_people(answer: Any) -> str:
+    """JSON in lines. Python's own writer takes five times as long, but knows bytes that are no UTF-8."""
+    try:
+        return msgspec.json.format(json_text(answer), indent=4)
+    except msgspec.DecodeError:
+        return json.dumps(answer, indent=4, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import pytest
 
+from pysips.cli import main
 from pysips.cli.mi import MiFailed, ask, find_fifo, params_of
 
 
@@ -141,3 +142,15 @@ def test_plain_words_are_a_list_where_the_command_takes_one() -> None:
     assert params_of(["E_NEWS"], "raise_event") == ["E_NEWS"]
     assert params_of([], "list_statistics") == []
     assert params_of(["a", "b"], "ul_show_contact") == ["a", "b"]
+
+
+def test_the_answer_is_shown_for_people_whatever_its_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = {"Rows": [{"Name": "J\u00fcrgen \udcff", "Empty": [], "None": {}}], "Count": 1.5}
+    server = Server(tmp_path, lambda _: json.dumps({"result": result, "id": "1"}))
+    try:
+        assert main(["mi", "-f", str(server.fifo), "--reply-dir", str(tmp_path), "x"]) == 0
+    finally:
+        server.close()
+    said = capsys.readouterr().out
+    assert json.loads(said) == result
+    assert said.startswith('{\n    "Rows": [\n        {\n            "Name": "J\u00fcrgen \\udcff",')

@@ -1,12 +1,17 @@
 """Calls in numbers, through two workers: relayed, forked, cancelled; 100,000 registered users."""
 
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.bench.accounting import process
 from tests.bench.sipp import Load
-from tests.live import Server
+from tests.live import ROOT, Server
 
 from .sipp import Sipp
 
@@ -58,9 +63,27 @@ def test_cancel_in_the_second_try_of_serial_forking(calls: Server, sipp: Start) 
     assert_all_well(sipp("cancel", 5080, rate=100, calls=1000, users=("serial;",)).wait(60), 1000)
 
 
-def test_100000_users_take_less_than_100_mb(calls: Server, sipp: Start) -> None:
+def test_100000_users_take_less_than_100_mb_and_are_shown_in_5_s(calls: Server, sipp: Start, tmp_path: Path) -> None:
     before = calls.pss_kb()
     users = tuple(f"user{number:06d};1;" for number in range(100_000))
     assert_all_well(sipp("register", 5080, rate=1000, calls=100_000, users=users).wait(200), 100_000)
-    assert calls.pss_kb() - before < 100 * 1024
+    registered = calls.pss_kb()
+    assert registered - before < 100 * 1024
     assert calls.mi("get_statistics", {"statistics": ["registered_users"]}) == {"usrloc:registered_users": 100_000}
+    shown = tmp_path / "shown"
+    words = [sys.executable, "-m", "pysips", "mi", "-f", str(calls.fifo), "--reply-dir", str(calls.reply_folder)]
+    with shown.open("wb") as file:
+        began = time.monotonic()
+        asker = subprocess.Popen([*words, "ul_dump"], stdout=file, cwd=ROOT)
+        waits, most = [0.0], 0
+        while asker.poll() is None:
+            asked = time.monotonic()
+            calls.mi("ps")
+            waits.append(time.monotonic() - asked)
+            most = max(most, calls.pss_kb())
+        seconds = time.monotonic() - began
+    print(f"shown in {seconds:.1f} s; others waited {max(waits) * 1000:.0f} ms, and {most - registered} kB were taken")
+    assert len(json.loads(shown.read_bytes())["Domains"][0]["AORs"]) == 100_000
+    assert seconds < 5
+    assert max(waits) < 0.5
+    assert most - registered < 8 * 1024
