@@ -59,16 +59,18 @@ class Baresip:
     """One phone.
 
     number: 0–9, gives its ports; tone: Hz of what it says; answers: takes every call by itself; server: host:port with
-    IPv6 in brackets; ring: seconds that it lets ring.
+    IPv6 in brackets; host: its own address, if it is not the server's; ring: seconds that it lets ring; every: seconds
+    after which it registers again (it does at nine tenths of them).
     """
 
     def __init__(
         self, folder: Path, user: str, number: int, server: str = "127.0.0.1:5060", transport: str = "udp",
-        tone: int = 440, answers: bool = False, ring: int = 120, password: str = PASSWORD,
+        tone: int = 440, answers: bool = False, ring: int = 120, password: str = PASSWORD, host: str = "",
+        every: int = 60,
     ) -> None:  # fmt: skip
         self.folder, self.user, self.tone = folder / user, user, tone
         self.folder.mkdir()
-        address = server.rpartition(":")[0].strip("[]")
+        address = host or server.rpartition(":")[0].strip("[]")
         self.control = 27000 + number
         values = {
             "host": f"[{address}]" if ":" in address else address, "address": address, "port": 25100 + 10 * number,
@@ -77,8 +79,9 @@ class Baresip:
         }  # fmt: skip
         (self.folder / "config").write_text(CONFIG.format(**values))
         answer = ";answermode=auto" if answers else ""
-        account = f"<sip:{user}@{server};transport={transport}>;regint=60;auth_pass={password}"
-        (self.folder / "accounts").write_text(f"{account};audio_codecs=pcmu{answer}\n")
+        self.account = f"<sip:{user}@{server};transport={transport}>;regint={every};auth_pass={password}"
+        self.account += f";audio_codecs=pcmu{answer}"
+        (self.folder / "accounts").write_text(f"{self.account}\n")
         write_tone(self.folder / "tone.wav", tone)
         self.events: list[Event] = []
         self.pending = b""

@@ -3,6 +3,8 @@
 import contextlib
 import ctypes
 import os
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from typing import Final
@@ -12,6 +14,7 @@ import pytest
 CLONE_NEWNET: Final = 0x40000000  # setns(2)
 PHONES: Final = "192.168.7.2"
 BOX: Final = "203.0.113.1"
+OTHER: Final = "203.0.113.3"  # the box's, after it has moved
 SERVER: Final = "203.0.113.2"
 RULES: Final = """
 table ip nat {
@@ -21,6 +24,13 @@ table ip nat {
     }
 }
 """
+MOVED: Final = f"""
+flush chain ip nat leaving
+add rule ip nat leaving oifname "wan" ip protocol udp snat to {OTHER}:40000-49999
+"""
+MESSAGE: Final = struct.Struct("=IHHIIBBH")  # struct nlmsghdr, struct nfgenmsg: nfnetlink.h
+DELETE_ALL: Final = 1 << 8 | 2  # IPCTNL_MSG_CT_DELETE of NFNL_SUBSYS_CTNETLINK, and of nothing in particular
+NETLINK_NETFILTER, REQUEST, ACK, ERROR = 12, 1, 4, 2  # netlink.h
 
 
 def run(*words: str, said: str = "") -> None:
@@ -66,6 +76,14 @@ class NatNetwork:
             run("ip", "-n", name, "addr", "add", host, "dev", end)
             run("ip", "-n", name, "link", "set", end, "up")
 
+    def move(self) -> None:
+        """The provider gives the box another address: it forgets whom it knew, and uses other ports from now on."""
+        box = self.names["box"]
+        run("ip", "-n", box, "addr", "add", f"{OTHER}/24", "dev", "wan")
+        run("ip", "netns", "exec", box, "nft", "-f", "-", said=MOVED)
+        with self.at("box"):
+            forget_connections()
+
     @contextlib.contextmanager
     def at(self, place: str) -> Iterator[None]:
         """Be in a namespace meanwhile: sockets that are made, and programs that are started, stay there."""
@@ -80,6 +98,15 @@ class NatNetwork:
         for name in self.made:
             run("ip", "netns", "del", name)
         self.made = []
+
+
+def forget_connections() -> None:
+    """The kernel's table of connections of this namespace is empty (`conntrack -F`). Raises OSError."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as kernel:
+        kernel.send(MESSAGE.pack(MESSAGE.size, DELETE_ALL, REQUEST | ACK, 1, 0, socket.AF_INET, 0, 0))
+        kind, code = struct.unpack_from("=4xH10xi", kernel.recv(4096))
+    if kind != ERROR or code:
+        raise OSError(-code, os.strerror(-code))
 
 
 def enter(namespace: int) -> None:
