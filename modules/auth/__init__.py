@@ -106,7 +106,9 @@ class Auth(Module):
     ) -> int:  # fmt: skip
         """Answer 401 with a challenge for each algorithm, MD5 where none is named; the script ends.
 
-        realm: "" is the host of To in a REGISTER, else that of From; qop: auth, auth-int or both.
+        realm: "" is the host of To in a REGISTER, else that of From; qop: auth, auth-int or both. The strongest
+        algorithm stands first (RFC 8760 section 2.3); phones that look at the first challenge alone and know only MD5,
+        as baresip 1.0 and sipsak do, want no other.
         """
         return self.challenge(ctx, realm, str(qop), algorithms, AUTHORIZATION)
 

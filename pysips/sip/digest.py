@@ -5,7 +5,7 @@ Facts:
 - without `qop` the response is that of RFC 2069, which phones of before RFC 2617 send;
 - what is hashed is the text between the quotes as it was sent; a user name and a realm are read, and have their
   backslashes taken off (RFC 7616 section 3.4: unq);
-- the strongest algorithm stands first in an answer with several challenges (RFC 8760 section 2.4);
+- the strongest algorithm stands first in an answer with several challenges (RFC 8760 section 2.3);
 - a parameter that comes twice, or that is none, spoils the credentials as a whole: nobody may choose which one counts.
 """
 
