@@ -4,6 +4,7 @@ The order matters: read and check the script (nothing is touched before that) �
 need root → pid file and run-time folder → root folder, user and group → the supervisor.
 """
 
+import contextlib
 import os
 import socket
 import sys
@@ -19,6 +20,7 @@ from pysips.core.options import Options
 from pysips.core.program import Program
 from pysips.core.services import Socket
 from pysips.errors import PysipsError
+from pysips.net import steering
 from pysips.net.endpoint import check_free, is_here, open_slots, taken_over
 from pysips.net.waiting import waiting
 from pysips.script.complaints import remark
@@ -123,11 +125,13 @@ def build(program: Program, options: Options, root: str, run: daemon.RunFolder, 
     seats = [Seat(slot, slot, f"SIP receiver {slot}") for slot in range(workers)]
     seats.append(Seat(workers, -1, "attendant"))
     spare = open_sockets(program, seats, workers, {} if legacy is None else legacy.sockets)
+    owners = Ownership(workers)
+    steer(program.sockets, seats[0].sockets, owners)
     path = Path("/") / run.path.relative_to(root) if root else run.path
     started = time.time()
     program.started = started
     server = Server(
-        program, seats, workers, Board(len(seats)), Mailboxes(len(seats)), Ownership(workers), path, run.lock,
+        program, seats, workers, Board(len(seats)), Mailboxes(len(seats)), owners, path, run.lock,
         os.pipe(), os.getpid(), started, root, spare=spare,
     )  # fmt: skip
     if legacy is not None:
@@ -163,6 +167,24 @@ def open_sockets(
     for where in program.node_sockets:
         seats[workers].sockets += opened(where, 1, 0)
     return spare
+
+
+def steer(wheres: list[Socket], socks: list[socket.socket], owners: Ownership) -> None:
+    """Let the kernel give each datagram to the worker that owns its call; `socks` are those of the first one.
+
+    Where it cannot, workers hand over what is not theirs.
+    """
+    for where, sock in zip(wheres, socks, strict=True):
+        if where.proto != "udp":
+            continue
+        if owners.slots == 1:
+            with contextlib.suppress(OSError):  # a server before us may have had more workers
+                steering.leave(sock)
+            continue
+        try:
+            steering.steer(sock, owners.prime, owners.slots)
+        except OSError as problem:
+            log.notice("boot", f"{where.name}: the kernel does not choose workers by Call-ID: {problem.strerror}")
 
 
 def keep(server: Server, legacy: Legacy) -> None:
