@@ -1,7 +1,6 @@
 """The inside of every process that has an event loop: its services, its timers, its life from fork to end."""
 
 import asyncio
-import gc
 import inspect
 import os
 import signal
@@ -17,6 +16,7 @@ from pysips.core.services import Clock, Timer
 from pysips.core.status_reports import INITIALIZING
 from pysips.errors import PysipsError
 
+from .collector import LOOK_SECONDS, Collector
 from .counters import (
     BEAT,
     CORE_STATUS,
@@ -199,10 +199,7 @@ class Process:
             log.failure(self.seat.title, "cannot start")
             return CANNOT_START
         self.start_timers()
-        gc.collect()
-        gc.freeze()
-        # Thresholds for tens of thousands of live calls: the default ones cost as much as half of an INVITE.
-        gc.set_threshold(50_000, 20, 50)
+        self.start_collecting()
         self.own[STATE] = RUNNING
         await self.ended.wait()
         await self.end()
@@ -285,6 +282,14 @@ class Process:
         for spec in self.program.registry.timers():
             if runs_here(spec, self.places):
                 Repeated(self.wheel, spec.every, spec.call, f"a timer of {spec.module}")
+
+
+    def start_collecting(self) -> None:
+        """From now on cycles are collected when it suits us; see collector.py."""
+        collector = Collector()
+        collector.begin(self.clock.now())
+        Repeated(self.wheel, TICK, collector.turn, "collecting young objects")
+        Repeated(self.wheel, LOOK_SECONDS, lambda: collector.look(self.clock.now()), "collecting all objects")
 
 
 def _nothing() -> None:
