@@ -76,8 +76,13 @@ class Replies:
         try:
             pipe = await self.opened(self.folder / name)
             try:
+                size = 0
                 async for page in pages:
-                    await written(pipe, page.encode("utf-8", "backslashreplace"))
+                    data = page.encode("utf-8", "backslashreplace")
+                    if size <= PIPE_SIZE < size + len(data):
+                        widen(pipe)
+                    size += len(data)
+                    await written(pipe, data)
             finally:
                 os.close(pipe)
         except OSError as problem:
@@ -110,8 +115,6 @@ async def once(text: str) -> AsyncIterator[str]:
 async def written(pipe: int, data: bytes) -> None:
     """Write all of it. Raises OSError, also when the client reads nothing for WRITE_SECONDS."""
     left = memoryview(data)
-    if len(left) > PIPE_SIZE:
-        widen(pipe)
     end = time.monotonic() + WRITE_SECONDS
     while left:
         try:
