@@ -16,11 +16,13 @@ from setuptools import Extension, setup
 # one-file module: a subclass of the interpreted Module with decorators compiles, and then fails at import.
 HOT = """
 sip/grammar sip/headers sip/text sip/scan sip/uri sip/via sip/address sip/message sip/edits sip/build
-sip/transaction sip/limits sip/proven sip/shapes sip/valid_values sip/validate sip/rewrite
+sip/transaction sip/limits sip/proven sip/plain sip/shapes sip/valid_values sip/validate sip/rewrite
+sip/hops
 core/flags core/services core/changes core/stats core/hooks core/branches core/context core/answer core/waiting
 core/forward core/receive
 runtime/wheel runtime/tables
 net/udp net/network
+modules/sl/replies
 modules/rr/record modules/rr/loose
 modules/tm/settings modules/tm/keys modules/tm/table modules/tm/runs modules/tm/forking modules/tm/acks
 modules/tm/cancel modules/tm/choice modules/tm/serving modules/tm/replies modules/tm/requests

@@ -4,15 +4,14 @@ from typing import Annotated, Final
 
 from pysips.core.context import Context
 from pysips.core.exports import By, Module, Route, function, param
-from pysips.sip.headers import FOLD, MAX_FORWARDS
-from pysips.sip.message import Message
+from pysips.sip.headers import MAX_FORWARDS
+from pysips.sip.hops import count_down
 from pysips.sip.text import number
 
 MISSING: Final = -1
 UNREADABLE: Final = -2
 MOST: Final = 256
 HOPS: Final = {str(hops): hops for hops in range(MOST)}
-USUAL: Final = "Max-Forwards: "
 
 
 class MaxFwd(Module):
@@ -31,15 +30,9 @@ class MaxFwd(Module):
     @function("mf_process_maxfwd_header", routes=Route.REQUEST)
     def process(self, ctx: Context, initial: Annotated[int, By("limit")]) -> int:
         """Count Max-Forwards down (1), add it with this value (2), or refuse at zero (-1); -2 for one unreadable."""
-        message = ctx.message
         items = ctx.edits.items
-        if not items and MAX_FORWARDS in message.kinds:
-            match = message.match
-            a, b = usual_place(message) if match is None else match.span("hops")
-            usual = self.next.get(message.text[a:b])
-            if usual is not None:
-                items.append((a, b, usual))
-                return 1
+        if count_down(ctx.message, items, self.next):
+            return 1
         hops, a, b = max_forwards(ctx)
         if hops == MISSING:
             ctx.edits.insert(ctx.message.starts[1], "Max-Forwards: " + str(initial) + "\r\n")
@@ -59,15 +52,6 @@ class MaxFwd(Module):
         if hops < 0:
             return hops - 1
         return 1 if hops < limit else -1
-
-
-def usual_place(message: Message) -> tuple[int, int]:
-    """Where the number stands in a line that is spelled as usual; an empty place for others."""
-    k = message.kinds.find(MAX_FORWARDS)
-    a = message.starts[k]
-    if FOLD in message.kinds or not message.text.startswith(USUAL, a):
-        return 0, 0
-    return a + len(USUAL), message.starts[k + 1] - 2
 
 
 def max_forwards(ctx: Context) -> tuple[int, int, int]:

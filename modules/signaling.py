@@ -19,7 +19,7 @@ class Signaling(Module):
         """Answer: statefully if the request has a transaction, else without state. headers: whole lines."""
         if self.tm is not None and (self.sl is None or self.tm.transaction(ctx) is not None):
             return int(self.tm.reply(ctx, code, reason, headers, body))
-        return int(self.sl.reply(ctx, code, reason, headers, body))
+        return int(self.sl.replies.send(ctx, code, reason, headers, body))
 
     @function("send_reply", routes=Route.REQUEST | Route.FAILURE | Route.ERROR)
     def send_reply(self, ctx: Context, code: int, reason: str) -> int:

@@ -9,15 +9,14 @@ Facts:
 """
 
 import random
-import re
 from typing import Final, final
 
 from pysips.core import branches
 from pysips.errors import SipError
 from pysips.sip.address import parse_address, parse_addresses
-from pysips.sip.grammar import PLAIN_DISPLAY, PLAIN_URI
 from pysips.sip.headers import CALL_ID, CONTACT, CSEQ, EXPIRES, FOLD, REQUIRE, TO
 from pysips.sip.message import Message
+from pysips.sip.plain import expires_end, name_addr
 from pysips.sip.text import number, params_of, unquoted
 
 from ..usrloc.api import Contact
@@ -29,7 +28,6 @@ LONGEST_RECEIVED: Final = 255  # and an instance
 MOST_CONTACTS: Final = 100  # of one request
 MOST_DIGITS: Final = 9  # of a lifetime that needs no closer look
 NOT_SAID: Final = -1  # a lifetime that the request does not name
-USUAL_ADDRESS: Final = re.compile(PLAIN_DISPLAY.pattern + "<(" + PLAIN_URI.pattern + ")>(?:;expires=([0-9]++))?+")
 
 
 @final
@@ -93,19 +91,21 @@ def usual_lines(message: Message, kinds: str) -> tuple[str, str, int] | None:
         return None
     text = message.text
     starts = message.starts
-    contact = USUAL_ADDRESS.fullmatch(text, text.find(":", starts[k]) + 1, starts[k + 1] - 2)
-    if contact is None:
-        return None
+    end = starts[k + 1] - 2
+    uri_at, uri_end = name_addr(text, text.find(":", starts[k]) + 1, end)
     k = kinds.find(TO, 1)
-    gt = text.find(">", starts[k], starts[k + 1])
-    to = USUAL_ADDRESS.fullmatch(text, text.find(":", starts[k]) + 1, gt + 1)
-    if to is None:
+    to_at, to_end = name_addr(text, text.find(":", starts[k]) + 1, starts[k + 1] - 2)
+    if uri_end < 0 or to_end < 0:
         return None
-    uri, digits = contact.groups()
-    for_all = header_expires(message)
-    if digits is None:
-        return to[1], uri, for_all
-    return None if len(digits) > MOST_DIGITS else (to[1], uri, int(digits))
+    to = text[to_at : to_end - 1]
+    uri = text[uri_at : uri_end - 1]
+    if uri_end == end:
+        return to, uri, header_expires(message)
+    at = uri_end + 9
+    if expires_end(text, uri_end, end) != end or end - at > MOST_DIGITS:
+        return None
+    header_expires(message)  # refuses what is no number
+    return to, uri, int(text[at:end])
 
 
 def header_expires(message: Message) -> int:

@@ -8,10 +8,11 @@ from typing import Final
 from pysips.errors import SipError
 
 from .address import Address, parse_address, parse_addresses
-from .grammar import DISPLAY_TOKENS, GEN_VALUE, PLAIN_CONTACT, PLAIN_NAME_ADDR, Q_VALUE, QUOTED_STRING, is_token
+from .grammar import DISPLAY_TOKENS, GEN_VALUE, PLAIN_CONTACT, Q_VALUE, QUOTED_STRING, is_token
 from .headers import CONTACT, FOLD, VIA
 from .limits import LONGEST_URI, MOST_CONTACTS, MOST_VIAS
 from .message import Message
+from .plain import expires_end, is_value, name_addr
 from .proven import (
     LONGEST_PROVEN,
     MOST_PROVEN,
@@ -50,14 +51,7 @@ def is_known_via(message: Message, a: int, b: int, is_top: bool) -> bool:
 
 def is_rfc_3261(branch: str) -> bool:
     """Whether a branch that begins with the cookie goes on, with what may stand in a parameter's value."""
-    if len(branch) == 7:
-        return False
-    return branch.isalnum() or branch.replace("-", "").replace(".", "").isalnum() or is_value(branch)
-
-
-def is_value(text: str) -> bool:
-    """See GEN_VALUE."""
-    return GEN_VALUE.fullmatch(text) is not None
+    return len(branch) > 7 and (branch.isalnum() or is_value(branch))
 
 
 def check_vias(message: Message) -> None:
@@ -106,34 +100,37 @@ def check_via(text: str) -> None:
 
 
 def known_tag(message: Message, k: int) -> str | None:
-    """The tag of From or To in line k, "" without one; None if the line is not known to be good."""
+    """The tag of From or To in line k, "" without one; None if the line is not known to be good.
+
+    Good is what is plain, and what the careful look has found good up to the tag.
+    """
     text = message.text
     a = message.starts[k]
     b = message.starts[k + 1] - 2
-    gt = text.rfind(">;tag=", a, b) + 1
-    tag = ""
-    if gt:
-        tag = text[gt + 5 : b]
-        if not tag.isalnum() and not is_token(tag):
+    end = name_addr(text, text.find(":", a, b) + 1, b)[1]
+    if b - a > LONGEST_PROVEN or end < 0:
+        end = text.rfind(">;tag=", a, b) + 1 or b
+        if text[a:end] not in proven_addresses:
             return None
-        b = gt
-    return tag if text[a:b] in proven_addresses or is_plain_address(text, a, b) else None
-
-
-def is_plain_address(text: str, a: int, b: int) -> bool:
-    """Whether text[a:b], a From or To up to its ">", is plain enough to be good without taking it apart."""
-    if b - a > LONGEST_PROVEN or PLAIN_NAME_ADDR.fullmatch(text, text.find(":", a, b) + 1, b) is None:
-        return False
-    remember(proven_addresses, text[a:b])
-    return True
+    if end == b:
+        return ""
+    if text.find(";tag=", end, b) != end:
+        return None
+    tag = text[end + 5 : b]
+    return tag if tag.isalnum() or is_token(tag) else None
 
 
 def is_known_contact(text: str, a: int, b: int) -> bool:
     """Whether text[a:b], a line of Contact with its line end, is known to be good, or plain as above."""
+    at = text.find(":", a, b) + 1
+    if b - a <= LONGEST_PROVEN:
+        end = name_addr(text, at, b - 2)[1]
+        if end == b - 2 or (end > 0 and expires_end(text, end, b - 2) == b - 2):
+            return True
     line = text[a:b]
     if line in proven_contacts:
         return True
-    if b - a > LONGEST_PROVEN or PLAIN_CONTACT.fullmatch(line, line.find(":") + 1, b - a - 2) is None:
+    if b - a > LONGEST_PROVEN or PLAIN_CONTACT.fullmatch(text, at, b - 2) is None:
         return False
     remember(proven_contacts, line)
     return True

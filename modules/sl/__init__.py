@@ -6,14 +6,14 @@ script has anything to do for it: it is absorbed, unless a transaction waits for
 
 from typing import Any
 
-from pysips.core import answer, branches
+from pysips.core import answer
 from pysips.core.context import Context
 from pysips.core.exports import Module, Route, counter, function, param, wants
 from pysips.core.hooks import Guard
-from pysips.core.log import log
 from pysips.core.stats import Counter
 from pysips.errors import SipError
-from pysips.sip.rewrite import is_one_line
+
+from .replies import Replies
 
 UNKNOWN_ERROR = (500, "Server error occurred", 1)
 
@@ -33,31 +33,20 @@ class Sl(Module):
     received_acks: Counter = counter("received_ACKs")
 
     def configure(self) -> None:
-        self.by_class = [
+        by_class = [
             self.replies_1xx, self.replies_2xx, self.replies_3xx, self.replies_4xx, self.replies_5xx, self.replies_6xx
         ]  # fmt: skip
+        self.replies = Replies(by_class, self.sent_replies, self.enable_stats != 0)
         self.program.hooks.ack_guards.append(AckFilter(self))
 
     def reply(self, ctx: Context, code: int, reason: str, headers: str = "", body: str = "") -> int:
         """Answer without state: 1, or -1 if it could not be sent. An ACK is never answered, and that is well."""
-        if ctx.message.method == "ACK":
-            return 1
-        if not 100 <= code <= 699 or not is_one_line(reason):
-            log.error("sl:sl_send_reply", f"refused: {code} {reason}")
-            return -1
-        if 300 <= code < 400:
-            headers += branches.contacts(ctx)
-        if answer.send_reply(ctx, code, reason, headers, body) < 0:
-            return -1
-        if self.enable_stats:
-            self.by_class[code // 100 - 1].inc()
-            self.sent_replies.inc()
-        return 1
+        return self.replies.send(ctx, code, reason, headers, body)
 
     @function("sl_send_reply", routes=Route.REQUEST | Route.ERROR)
     def sl_send_reply(self, ctx: Context, code: int, reason: str) -> int:
         """Answer the request without state."""
-        return self.reply(ctx, code, reason)
+        return self.replies.send(ctx, code, reason)
 
     @function("sl_reply_error", routes=Route.REQUEST)
     def sl_reply_error(self, ctx: Context) -> int:
