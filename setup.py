@@ -22,11 +22,11 @@ core/flags core/services core/changes core/stats core/hooks core/branches core/c
 core/forward core/receive
 runtime/wheel runtime/tables
 net/udp net/network
-modules/sl/replies
+modules/sl/api modules/sl/replies modules/signaling/answers
 modules/rr/record modules/rr/loose
 modules/tm/settings modules/tm/keys modules/tm/table modules/tm/runs modules/tm/forking modules/tm/acks
 modules/tm/cancel modules/tm/choice modules/tm/serving modules/tm/replies modules/tm/requests
-modules/usrloc/lines modules/usrloc/contacts modules/usrloc/matching modules/usrloc/events
+modules/usrloc/coding modules/usrloc/lines modules/usrloc/contacts modules/usrloc/matching modules/usrloc/events
 modules/registrar/save modules/registrar/lookup modules/registrar/rules modules/registrar/asked modules/registrar/aor
 modules/registrar/bindings modules/registrar/listing modules/registrar/methods
 """

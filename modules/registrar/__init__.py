@@ -86,7 +86,7 @@ class Registrar(Module):
             raise ModuleError("pn_enable: push notifications come with a later release: use 0")
         self.rules = self.settled()
         location = self.usrloc.location
-        self.saver = Saver(self.rules, location, self.signaling, self.accepted, self.rejected)
+        self.saver = Saver(self.rules, location, self.signaling.answers, self.accepted, self.rejected)
         self.finder = Finder(self.rules, location, self.dropped, self.usrloc.homes)
         self.questions = Questions(self.rules, location)
         self.remover = Remover(self.rules, location)

@@ -56,14 +56,14 @@ class Saved:
 
 @final
 class Saver:
-    """Does save() for one process."""
+    """Does save() for one process. answers: signaling's."""
 
-    __slots__ = ("accepted", "location", "rejected", "rules", "signaling")
+    __slots__ = ("accepted", "answers", "location", "rejected", "rules")
 
-    def __init__(self, rules: Rules, location: Location, signaling: Any, accepted: Counter, rejected: Counter) -> None:
+    def __init__(self, rules: Rules, location: Location, answers: Any, accepted: Counter, rejected: Counter) -> None:
         self.rules: Rules = rules
         self.location: Location = location
-        self.signaling: Any = signaling
+        self.answers: Any = answers
         self.accepted: Counter = accepted
         self.rejected: Counter = rejected
 
@@ -111,7 +111,7 @@ class Saver:
         if self.rules.tcp_flag & ctx.flags and longest and ctx.source.proto in RELIABLE:
             ctx.services.network.keep(ctx.source.connection, longest + LINGER)
         if not flags.bits & NO_REPLY:
-            sent: int = self.signaling.reply(ctx, status, reason, lines)
+            sent: int = self.answers.reply(ctx, status, reason, lines)
             if sent < 0 and status == OK:
                 return -1
         return 1 if status == OK else -2

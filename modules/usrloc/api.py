@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from .coding import decode
 from .contact_ids import aor_hash
 from .contacts import (
     DELETED,
@@ -21,7 +22,7 @@ from .kept import Kept
 from .matching import BY_CONTACT, BY_CONTACT_AND_CALLID, BY_PARAM, NONE
 from .modes import Mode
 from .pinged import Pinged
-from .records import ALL_METHODS, MEMORY_ONLY, Contact, Record, decode
+from .records import ALL_METHODS, MEMORY_ONLY, Contact, Record
 
 
 class UsrLocApi:

@@ -11,10 +11,11 @@ from pysips.core.paged import Paged, json_text
 from pysips.errors import SipError
 from pysips.sip.uri import parse_uri
 
+from .coding import decode
 from .contacts import RECORDS, Domain, Location, aor_of_key, key_of
 from .lines import INSERTED, parsed
 from .matching import BY_CONTACT, NONE, find_contact
-from .records import DELETED, Contact, Record, decode
+from .records import DELETED, Contact, Record
 
 PAGE: Final = 100  # AoRs that are read, and written as JSON, at once
 CALL_ID = "dfjrewr12386fd6-343@opensips.mi"

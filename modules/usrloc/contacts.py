@@ -22,11 +22,12 @@ from mypy_extensions import mypyc_attr
 from pysips.core.changes import Changes
 from pysips.core.services import Services, Socket, Transaction
 
+from .coding import decode, encode
 from .contact_ids import aor_hash
 from .lines import LOCAL, log_change
 from .matching import NONE, find_contact
 from .records import DELETED as GONE
-from .records import Contact, Record, decode, encode
+from .records import Contact, Record
 
 RECORDS: Final = b"L"  # the kinds of records in the shared table
 COUNTS: Final = b"l"

@@ -12,9 +12,9 @@ from typing import Final
 
 from pysips.core.stats import Counter
 
+from .coding import decode
 from .contacts import RECORDS, Domain, Location
 from .lines import EXPIRED
-from .records import decode
 
 SLICE: Final = 200
 

@@ -17,9 +17,10 @@ from pysips.core.log import log
 from pysips.core.services import Transaction
 from pysips.core.sqldb import Database, SqlError, Value
 
+from .coding import decode, encode
 from .contacts import RECORDS, Domain, Location, count, key_of
 from .loading import LAST_BITS, PAGE
-from .records import MEMORY_ONLY, Contact, Record, decode, encode
+from .records import MEMORY_ONLY, Contact, Record
 from .rows import Rows
 
 LOCKS: Final = b"A"  # a kind of records in the shared table: who changes an AoR, and until when at most

@@ -14,7 +14,8 @@ import msgspec
 from pysips.core.changes import Change, Changes
 from pysips.core.services import Transaction
 
-from .records import Contact, Record, decode, encode
+from .coding import decode, encode
+from .records import Contact, Record
 
 INSERTED: Final = 1  # as in contacts.py
 UPDATED: Final = 2

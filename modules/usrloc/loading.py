@@ -19,10 +19,11 @@ from pysips.core.sqldb import Database, SqlError, Value
 from pysips.core.sqlversions import complaint, unknown
 from pysips.errors import PysipsError
 
+from .coding import decode, encode
 from .contact_ids import aor_hash
 from .contacts import RECORDS, Domain, Location, base_of, count, key_of
 from .matching import NONE, find_contact
-from .records import Contact, Record, decode, encode
+from .records import Contact, Record
 from .rows import TABLE_VERSION, Rows, Store, text
 from .storage import SqlWriter
 

@@ -4,13 +4,11 @@ Facts:
 - one record for each AoR, all of its contacts inside: a REGISTER is one read and one write, `lookup` one read;
 - records are msgpack arrays without names; a contact with a usual URI, Call-ID and User-Agent takes some 140 bytes;
 - expiry is Unix time: 0 never expires, `DELETED` marks a contact that is to be taken for gone;
-- a message's text may hold bytes that are no UTF-8 (PEP 383). msgpack cannot write them, so such a record is
-  written with each of its texts turned into Latin-1 letters, one for a byte, and says so (`BYTES`).
+- coding.py writes and reads them.
 """
 
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 DELETED: Final = 10  # OpenSIPS' UL_EXPIRED_TIME
@@ -71,44 +69,3 @@ class Record(Struct, array_like=True, gc=False):
     next_id: int
     contacts: list[Contact]
     more: dict[str, str | int] | None = None
-
-
-_encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final = msgspec.msgpack.Decoder(Record)
-
-
-def encode(record: Record) -> bytes:
-    """The record as the table keeps it."""
-    try:
-        return _encoder.encode(record)
-    except UnicodeEncodeError:
-        return _encoder.encode(_with_texts(record, BYTES, _as_letters))
-
-
-def decode(data: bytes) -> Record:
-    """The record that `encode` wrote."""
-    record = _decoder.decode(data)
-    return record if record.form == PLAIN else _with_texts(record, PLAIN, _as_text)
-
-
-def _as_letters(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("latin-1")
-
-
-def _as_text(letters: str) -> str:
-    return letters.encode("latin-1").decode("utf-8", "surrogateescape")
-
-
-def _with_texts(record: Record, form: int, turned: Any) -> Record:
-    """A copy with every text turned."""
-
-    def turn(value: Any) -> Any:
-        if isinstance(value, str):
-            return turned(value)
-        if isinstance(value, dict):
-            return {turned(name): turn(each) for name, each in value.items()}
-        return value
-
-    names = Contact.__struct_fields__
-    contacts = [Contact(*[turn(getattr(contact, name)) for name in names]) for contact in record.contacts]
-    return Record(form, record.base, record.next_id, contacts, turn(record.more))

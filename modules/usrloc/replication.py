@@ -22,6 +22,7 @@ from pysips.sip.rewrite import is_one_line
 
 from ..clusterer.api import SENT, BadPacket, Cluster, Event, Reader, Receiver
 from . import remains
+from .coding import decode as decode_record
 from .contacts import RECORDS, Domain, Location, Work, aor_of_key
 from .lines import DELETED, INSERTED, LOCAL, PEER, AorChange, change_of, parsed
 from .matching import BY_PARAM, NONE, find_contact
@@ -45,7 +46,6 @@ from .packets import (
 from .pair import is_partner
 from .records import DELETED as TIME_DELETED
 from .records import MEMORY_ONLY, Contact, Record
-from .records import decode as decode_record
 from .rows import Rows
 from .told import LONGEST, octets
 from .translating import aor_insert, contact_of, insert, update

@@ -96,7 +96,7 @@ def local_tag(ctx: Context) -> str:
         message = ctx.message
         match = message.match
         named = message.branch() + message.call_id() if match is None else match["branch"] + match["call_id"]
-        tag = ctx.to_tag = ctx.program.tag_prefix + str(hash(named) & POSITIVE)
+        tag = ctx.to_tag = ctx.program.tag_prefix + str(hash(named))
     return tag
 
 

@@ -56,6 +56,7 @@ class Replies(Module):
     def __init__(self) -> None:
         self.sent: list[tuple[int, str, list[str]]] = []
         self.answer = 1
+        self.answers = self
 
     def reply(self, ctx: Context, code: int, reason: str, headers: str = "", body: str = "") -> int:
         self.sent.append((code, reason, headers.splitlines()))

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pysips.modules.usrloc.records import BYTES, PLAIN, Contact, Record, decode, encode
+from pysips.modules.usrloc.coding import decode, encode
+from pysips.modules.usrloc.records import BYTES, PLAIN, Contact, Record
 
 WIRE = st.binary(max_size=40).map(lambda data: data.decode("utf-8", "surrogateescape"))
 

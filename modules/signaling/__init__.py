@@ -6,6 +6,8 @@ from pysips.core.context import Context
 from pysips.core.exports import Module, Route, function, wants
 from pysips.errors import ModuleError
 
+from .answers import Answers
+
 
 class Signaling(Module):
     tm: Any = wants("tm")
@@ -14,14 +16,13 @@ class Signaling(Module):
     def configure(self) -> None:
         if self.tm is None and self.sl is None:
             raise ModuleError('it needs a module that can answer: loadmodule "tm.so" or loadmodule "sl.so"')
+        self.answers = Answers(self.tm, None if self.sl is None else self.sl.replies)
 
     def reply(self, ctx: Context, code: int, reason: str, headers: str = "", body: str = "") -> int:
         """Answer: statefully if the request has a transaction, else without state. headers: whole lines."""
-        if self.tm is not None and (self.sl is None or self.tm.transaction(ctx) is not None):
-            return int(self.tm.reply(ctx, code, reason, headers, body))
-        return int(self.sl.replies.send(ctx, code, reason, headers, body))
+        return self.answers.reply(ctx, code, reason, headers, body)
 
     @function("send_reply", routes=Route.REQUEST | Route.FAILURE | Route.ERROR)
     def send_reply(self, ctx: Context, code: int, reason: str) -> int:
         """Answer the request."""
-        return self.reply(ctx, code, reason)
+        return self.answers.reply(ctx, code, reason)

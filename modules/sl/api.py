@@ -1,0 +1,3 @@
+"""What other modules may use of sl."""
+
+from .replies import Replies as Replies
