@@ -33,6 +33,9 @@ modules/registrar/bindings modules/registrar/listing modules/registrar/methods
 
 NO_WHEEL = "not a wheel"
 
+# Our functions call each other directly, and not by a table that other libraries could change: less code to fetch.
+DIRECT_CALLS = ["-fvisibility=hidden", "-fno-semantic-interposition", "-fno-plt"] if sys.platform == "linux" else []
+
 
 def hot_files() -> list[str]:
     return [f"pysips/{name}.py" for name in HOT.split()]
@@ -69,6 +72,7 @@ def extensions() -> list[Extension]:
                 raise
             reason = "mypyc refused the files, see above"
         for extension in made:
+            extension.extra_compile_args += DIRECT_CALLS
             extension.optional = not forced
     if reason and reason != NO_WHEEL:
         print(f"pysips: a plain Python build, complete but slower: {reason}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """A message: one text, its index, and what is asked of it.
 
 Facts:
-- the text is the whole message, body too, as `str(data, "utf-8", "surrogateescape")`: it gives back the very bytes.
+- the text is the whole message, body too, as `data.decode("utf-8", "surrogateescape")`: it gives back the very bytes.
   For plain ASCII the offsets in the text are those in the bytes;
 - nothing is made for a header that nobody asks for. `kinds.find(VIA)` is the look-up of a header, in the order of the
   wire; repeats come by `kinds.find(VIA, k + 1)`;

@@ -41,7 +41,7 @@ COMPILED: Final = not __file__.endswith(".py")
 
 def scan(data: bytes) -> Index:
     """The index of the message in `data`. Raises SipError(400) if there is none at all."""
-    text = str(data, "utf-8", "surrogateescape")
+    text = data.decode("utf-8", "surrogateescape")
     if text[:1] == "\r" or text[:1] == "\n":
         text = text.lstrip("\r\n")
         data = text.encode("utf-8", "surrogateescape")

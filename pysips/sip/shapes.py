@@ -115,7 +115,7 @@ def read(data: bytes) -> Message:
     """
     if COMPILED:
         return messages.read(data)
-    text = str(data, "utf-8", "surrogateescape")
+    text = data.decode("utf-8", "surrogateescape")
     known = by_beginning.get((text[:8], data.count(b"\r\n", 0, data.find(b"\r\n\r\n"))))
     if known is not None and len(text) == len(data):
         for shape in known:
