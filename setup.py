@@ -20,7 +20,7 @@ sip/transaction sip/limits sip/proven sip/plain sip/shapes sip/valid_values sip/
 sip/hops
 core/flags core/services core/changes core/stats core/hooks core/branches core/context core/answer core/waiting
 core/forward core/receive
-runtime/wheel runtime/tables
+runtime/clock runtime/wheel runtime/tables
 net/udp net/network
 modules/sl/api modules/sl/replies modules/signaling/answers
 modules/rr/record modules/rr/loose

@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import os
 import signal
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,10 +11,11 @@ from pysips.core.exports import TimerSpec, Where, mi_specs
 from pysips.core.log import log
 from pysips.core.log_events import LogEvents
 from pysips.core.program import Program
-from pysips.core.services import Clock, Timer
+from pysips.core.services import Timer
 from pysips.core.status_reports import INITIALIZING
 from pysips.errors import PysipsError
 
+from .clock import SystemClock
 from .collector import LOOK_SECONDS, Collector
 from .counters import (
     BEAT,
@@ -48,16 +48,6 @@ from .wheel import TICK, Wheel
 BEAT_SECONDS: Final = 0.2
 TIDY_SECONDS: Final = 5.0
 LAST_ROUNDS: Final = 3  # of the loop, so that what was handed over at the end goes out
-
-
-class SystemClock(Clock):
-    """The system's clocks."""
-
-    def now(self) -> float:
-        return time.monotonic()
-
-    def time(self) -> float:
-        return time.time()
 
 
 class Repeated(Timer):

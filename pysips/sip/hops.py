@@ -29,6 +29,7 @@ def usual_place(message: Message) -> tuple[int, int]:
     """Where the number stands in a line that is spelled as usual; an empty place for others."""
     k = message.kinds.find(MAX_FORWARDS)
     a = message.starts[k]
-    if FOLD in message.kinds or not message.text.startswith(USUAL, a):
+    b = a + len(USUAL)
+    if FOLD in message.kinds or message.text[a:b] != USUAL:
         return 0, 0
-    return a + len(USUAL), message.starts[k + 1] - 2
+    return b, message.starts[k + 1] - 2

@@ -83,7 +83,7 @@ class Message:
             self.uri_a, self.uri_b = match.span("uri")
             return
         b = starts[1] - 2
-        if not odd and text.startswith(" SIP/2.0", b - 8):
+        if not odd and text[b - 8 : b] == " SIP/2.0":
             a = text.find(" ")
             if 0 < a < b - 9 and text.find(" ", a + 1) == b - 8 and text.find("/", 0, a) < 0:
                 self.method = text[:a]
