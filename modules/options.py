@@ -1,5 +1,7 @@
 """options: answer OPTIONS that are for this server (RFC 3261 section 11; OpenSIPS manual: options)."""
 
+from typing import Any
+
 from pysips.core.context import Context
 from pysips.core.exports import Module, Route, function, needs, param
 from pysips.core.log import log
@@ -7,15 +9,13 @@ from pysips.errors import ModuleError, SipError
 from pysips.sip.rewrite import is_one_line
 from pysips.sip.uri import user_of
 
-from .signaling import Signaling
-
 
 class Options(Module):
     accept: str = param("*/*", help="Value of Accept; empty: no such header.")
     accept_encoding: str = param("", help="Value of Accept-Encoding; empty: no such header.")
     accept_language: str = param("en", help="Value of Accept-Language; empty: no such header.")
     support: str = param("", help="Value of Supported; empty: no such header.")
-    signaling: Signaling = needs("signaling")
+    signaling: Any = needs("signaling")
 
     def configure(self) -> None:
         values = {
