@@ -273,7 +273,6 @@ class Process:
             if runs_here(spec, self.places):
                 Repeated(self.wheel, spec.every, spec.call, f"a timer of {spec.module}")
 
-
     def start_collecting(self) -> None:
         """From now on cycles are collected when it suits us; see collector.py."""
         collector = Collector()
