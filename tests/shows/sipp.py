@@ -20,7 +20,8 @@ class Sipp:
 
     scenario: a file in one of SCENARIOS, without .xml; host: its own address; users: rows of an injection file
     (`[field0]` …);
-    calls: how many, 0 for a callee that takes calls until it is closed; many: one socket for each user (-t un).
+    calls: how many, 0 for a callee that takes calls until it is closed; most: at a time, 0 for many more than there
+    should be; many: one socket for each user (-t un).
     """
 
     folder: Path
@@ -33,6 +34,7 @@ class Sipp:
     users: tuple[str, ...] = ()
     many: bool = False
     extra: tuple[str, ...] = ()
+    most: int = 0
 
     def start(self) -> "Sipp":
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +45,7 @@ class Sipp:
             "-buff_size", "4194304", "-trace_err", "-trace_stat", "-stf", "stat.csv", "-fd", "1", *self.extra,
         ]  # fmt: skip
         if self.calls:
-            words += ["-r", str(self.rate), "-m", str(self.calls), "-l", str(max(2000, 10 * self.rate))]
+            words += ["-r", str(self.rate), "-m", str(self.calls), "-l", str(self.most or max(2000, 10 * self.rate))]
         if self.users:
             (self.folder / "users.csv").write_text("SEQUENTIAL\n" + "".join(f"{row}\n" for row in self.users))
             words += ["-inf", "users.csv"]
