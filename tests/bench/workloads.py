@@ -40,7 +40,8 @@ class Result:
     """One measured phase.
 
     unit: a transaction (options, register-…) or a call. cpu_us: CPU of every process of the server for each successful
-    unit, from just before the load until it has settled, by the scheduler's counters; ticks_us: the same by ticks.
+    unit, from just before the load until it has settled, by the scheduler's counters; ticks_us: the same by ticks;
+    system_us: what of ticks_us the kernel took.
     pss_peak_kb: the highest sum of Pss; contact_bytes: growth of Pss for each new user (register-new). others_pct: CPU
     used by neither server nor SIPp, of all cores: a run with much of it is not worth comparing. clean: no failed call,
     no retransmission, no datagram lost, and the load came at 97 % of the rate or more.
@@ -55,6 +56,7 @@ class Result:
     achieved_rate: float
     cpu_us: float
     ticks_us: float
+    system_us: float
     pss_peak_kb: int
     pss_grown_kb: int
     processes: int
@@ -83,11 +85,13 @@ def measure(
 
     grown = -memory_kb(pids)[1]
     lost, before = -datagrams_lost(), machine()
-    ticks, exact = -sum(cpu_us(pids)), -scheduled_us(pids)
+    ticks, kernel, exact = -sum(cpu_us(pids)), -cpu_us(pids)[1], -scheduled_us(pids)
     done = load(sample)
     time.sleep(settle)
     after = server.pids()
-    ticks += sum(cpu_us(sorted({*pids, *after})))
+    used = cpu_us(sorted({*pids, *after}))
+    ticks += sum(used)
+    kernel += used[1]
     exact += scheduled_us(after)
     lost += datagrams_lost()
     now = machine()
@@ -100,7 +104,7 @@ def measure(
     units = max(1, done.ok)
     return Result(
         label, rate, count, done.ok, done.failed, done.retransmissions, round(achieved, 1), round(exact / units, 2),
-        round(ticks / units, 2), peak, grown, len(after), len(set(pids) - set(after)), lost,
+        round(ticks / units, 2), round(kernel / units, 2), peak, grown, len(after), len(set(pids) - set(after)), lost,
         round(100 * (now.stolen - before.stolen) / total, 2), round(100 * max(0, others) / (total * TICK_US), 1),
         done.response_ms, done.errors, clean,
     )  # fmt: skip
