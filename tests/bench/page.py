@@ -88,7 +88,7 @@ def where(kept: Kept) -> str:
         ["**all of that, fed from memory**", *[f"**{replayed[phase]:.1f}**" for phase in phases]],
         ["the loop, the sockets' calls, code and data gone cold, other processes",
          *[f"{max(0.0, rest[phase]):.1f}" for phase in phases]],
-        ["the kernel", *[f"{system[phase]:.1f}" for phase in phases]],
+        ["the kernel, by its ticks (coarse)", *[f"{system[phase]:.1f}" for phase in phases]],
         ["**the live server**", *[f"**{live[phase]['cpu_us']:.1f}**" for phase in phases]],
     ]  # fmt: skip
     rates = ", ".join(f"{phase} {live[phase]['rate']}/s" for phase in phases)
@@ -116,7 +116,7 @@ def workers(kept: Kept, folder: Path) -> str:
     return (
         "## From one to four workers\n\nThe same rate, shared by more workers: each wakes up for fewer messages, "
         f"and they meet at the shared table. The machine has {cores} cores, which SIPp shares.\n\n"
-        + table(["µs of a unit", *[f"{number} workers" for number in numbers]], rows) + "\n" + plotted
+        + table(["µs of a unit, by workers", *map(str, numbers)], rows) + "\n" + plotted
     )  # fmt: skip
 
 
@@ -141,10 +141,7 @@ def contacts(kept: Kept, folder: Path) -> str:
 
 def transactions(kept: Kept, folder: Path) -> str:
     found = kept["transactions"]
-    rows = [
-        [f"{row['transactions']:,}", f"{row['INVITE']:.1f}", f"{row['180']:.1f}", f"{row['bytes'] / 1000:.1f}"]
-        for row in found
-    ]
+    rows = [[f"{row['transactions']:,}", f"{row['INVITE']:.1f}", f"{row['180']:.1f}", kilobytes(row)] for row in found]
     plotted = shown(
         folder, "transactions", "µs of CPU", "calls that ring",
         {name: [(row["transactions"], row[name]) for row in found] for name in ("INVITE", "180")}, log_x=True,
@@ -154,6 +151,11 @@ def transactions(kept: Kept, folder: Path) -> str:
         "Each is a server and a client transaction with its timers and both messages.\n\n"
         + table(["in flight", "µs of an INVITE", "µs of its 180", "kB a call"], rows) + "\n" + plotted
     )  # fmt: skip
+
+
+def kilobytes(row: dict[str, float]) -> str:
+    """What a call takes, unless there were so few that the memory had been there before."""
+    return f"{row['bytes'] / 1000:.1f}" if row["bytes"] > 1000 else "-"
 
 
 def soak(kept: Kept, folder: Path) -> str:
