@@ -11,6 +11,11 @@ KIND: Final = {
     "register-refresh": ("registrar", "register-refresh"), "trunk": ("trunk", "call"), "proxy": ("proxy", "call"),
 }  # fmt: skip
 PEER: Final = "kamailio-fm"
+BUSY_PCT: Final = 15
+BUSY: Final = (
+    "\n**The machine was busy:** while live servers were measured, other work took up to {:.0f} % of it. Their figures "
+    "are too high, and want to be measured anew.\n"
+)
 HEAD: Final = """# Performance
 
 Made by `scripts/performance`; absolute figures hold for one machine in one hour, ratios carry over. µs are CPU time,
@@ -42,9 +47,11 @@ def shown(folder: Path, name: str, title: str, across: str, lines: dict[str, Poi
 
 def machine(kept: Kept) -> str:
     made = table(["the machine", ""], [[name, value] for name, value in kept["machine"].items()])
+    busy = max(run["others_pct"] for run in kept["live"])
     return (
         f"{made}\nThe calibration loop of `tests/bench/replay.py` takes {kept['calibration']:.2f} µs here; a unit's "
         "ratio to it compares machines, and CI holds those ratios (`tests/bench/test_replay.py`).\n"
+        + (BUSY.format(busy) if busy > BUSY_PCT else "")
     )
 
 
