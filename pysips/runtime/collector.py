@@ -6,9 +6,9 @@ Facts:
   and then millions of objects at once, that every answer waited for it, 0.4 s at 900 calls a second;
 - what happens here undoes its cycles by itself. So ten times a second what was made since the last time is
   collected, in about a millisecond, and nobody walks through what is older;
-- cycles that live longer and are then left alone (an exception's, some library's) stay until this process has a quarter
-  more objects than after the last look at all of them. That look takes as long as there are objects: at most one in
-  five minutes.
+- cycles that live longer and are then left alone (an exception's, some library's) stay until this process is quiet. A
+  look at all objects takes as long as there are objects, a second with 45,000 calls: under load there is none before
+  they are so many that something must be wrong.
 """
 
 import gc
@@ -16,8 +16,9 @@ import sys
 from typing import Final
 
 YOUNG: Final = 0
-GROWTH: Final = 1.25
-SECONDS: Final = 300.0
+QUIET: Final = 1.5  # times as many blocks of memory as at the beginning
+TOO_MANY: Final = 32  # times as many: all are looked at whatever the load, and again when they have doubled
+SECONDS: Final = 300.0  # at least, between two looks
 LOOK_SECONDS: Final = 10.0
 
 
@@ -26,6 +27,7 @@ class Collector:
 
     def __init__(self) -> None:
         self.blocks = 0
+        self.too_many = 0
         self.next = 0.0
 
     def begin(self, now: float) -> None:
@@ -34,6 +36,7 @@ class Collector:
         gc.freeze()
         gc.disable()
         self.blocks = sys.getallocatedblocks()
+        self.too_many = TOO_MANY * self.blocks
         self.next = now + SECONDS
 
     def turn(self) -> None:
@@ -41,10 +44,11 @@ class Collector:
         gc.collect(YOUNG)
 
     def look(self, now: float) -> bool:
-        """Collect everything if it is time and there is much more than after the last time; whether it did."""
-        if now < self.next or sys.getallocatedblocks() < GROWTH * self.blocks:
+        """Collect everything if it is time and this process is quiet, or much too large; whether it did."""
+        blocks = sys.getallocatedblocks()
+        if now < self.next or QUIET * self.blocks < blocks < self.too_many:
             return False
         gc.collect()
-        self.blocks = sys.getallocatedblocks()
+        self.too_many = max(self.too_many, 2 * sys.getallocatedblocks())
         self.next = now + SECONDS
         return True

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pysips.runtime.collector import GROWTH, SECONDS, Collector
+from pysips.runtime.collector import QUIET, SECONDS, Collector
 
 
 class Knot:
@@ -44,16 +44,37 @@ def test_python_itself_never_begins(collector: Collector) -> None:
     assert len(kept) == 100_000
 
 
-def test_a_cycle_that_was_old_waits_until_there_is_much_more(collector: Collector) -> None:
+def old_knot(collector: Collector) -> None:
+    """A cycle that is left alone only after a turn has seen it."""
     knot = Knot()
     collector.turn()
     del knot
     collector.turn()
-    assert not collector.look(100.0 + SECONDS)
     assert knots() == 1
-    more = [[] for _ in range(int(GROWTH * collector.blocks))]  # type: ignore[var-annotated]
+
+
+def test_a_cycle_that_was_old_goes_when_it_is_quiet(collector: Collector) -> None:
+    old_knot(collector)
     assert not collector.look(99.0 + SECONDS), "not so soon"
     assert collector.look(100.0 + SECONDS)
     assert knots() == 0
-    assert not collector.look(100.0 + 2 * SECONDS), "that is the new measure"
+    assert not collector.look(99.0 + 2 * SECONDS)
+
+
+def test_under_load_nobody_looks_at_all_objects(collector: Collector) -> None:
+    old_knot(collector)
+    more = [[] for _ in range(int(QUIET * collector.blocks))]  # type: ignore[var-annotated]
+    assert not collector.look(100.0 + SECONDS)
+    assert knots() == 1
+    more.clear()
+    assert collector.look(110.0 + SECONDS)
+
+
+def test_too_many_are_looked_at_even_under_load(collector: Collector) -> None:
+    old_knot(collector)
+    collector.too_many = 2 * collector.blocks
+    more = [[] for _ in range(2 * collector.blocks)]  # type: ignore[var-annotated]
+    assert collector.look(100.0 + SECONDS)
+    assert knots() == 0
+    assert not collector.look(100.0 + 2 * SECONDS), "not before they have doubled"
     assert more
