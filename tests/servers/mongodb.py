@@ -29,8 +29,9 @@ class MongoDb(Program):
 
     def command(self) -> list[str]:
         quickly = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        one_by_one = "-Dio.netty.eventLoopThreads=1"  # a write beside createIndexes may fail: "Unknown error: null"
         where = [self.host, str(self.port), str(self.folder / "data")]
-        return ["java", *quickly, "-cp", f"{self.jars}:{self.jars}/*", "Mongo", *where]
+        return ["java", *quickly, one_by_one, "-cp", f"{self.jars}:{self.jars}/*", "Mongo", *where]
 
     def run(self) -> None:
         """Start, and let the client notice that connections of an earlier life are gone."""
