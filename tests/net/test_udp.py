@@ -8,7 +8,7 @@ import pytest
 from pysips.core.services import FAILED, SENT, Peer, Receiver, Socket
 from pysips.core.stats import Statistics
 from pysips.net.endpoint import open_slots
-from pysips.net.udp import MOST, PATIENCE, Udp, UdpCounters
+from pysips.net.udp import MOST, MOST_KNOWN, Udp, UdpCounters
 
 
 class Heard(Receiver):
@@ -82,17 +82,61 @@ def test_a_datagram_of_the_largest_size_is_whole(ends: Ends) -> None:
     assert ends.heard.messages[0][0] == data
 
 
-def test_it_asks_for_as_many_as_last_time_and_now_and_then_for_one_more(ends: Ends) -> None:
-    ends.said(*[b"x"] * (PATIENCE + 1))
-    for _ in range(PATIENCE + 1):
-        ends.udp.take()
-    assert ends.udp.want == 2
-    ends.udp.want = MOST
-    ends.said(*[b"x"] * 5)
+def test_all_that_is_there_is_taken_up_to_a_limit(ends: Ends) -> None:
+    ends.said(*[b"x"] * (MOST + 5))
     ends.udp.take()
-    assert ends.udp.want == 5
+    assert len(ends.heard.messages) == MOST
     ends.udp.take()
-    assert ends.udp.want == 1
+    assert len(ends.heard.messages) == MOST + 5
+
+
+class Answering(Heard):
+    """Answers each message with itself, and keeps what `send` said."""
+
+    def __init__(self, ends: Ends) -> None:
+        super().__init__()
+        self.ends = ends
+        self.sent: list[int] = []
+        self.waiting: list[int] = []  # answers that waited after each message
+        ends.udp.receiver = self
+
+    def receive(self, data: bytes, peer: Peer) -> None:
+        super().receive(data, peer)
+        self.sent.append(self.ends.udp.send(data, peer.host, peer.port))
+        self.waiting.append(len(self.ends.udp.out))
+
+
+def test_answers_to_a_known_peer_go_out_when_all_is_served(ends: Ends) -> None:
+    answering = Answering(ends)
+    ends.said(b"a", b"b", b"c")
+    ends.udp.take()
+    assert answering.waiting == [0, 1, 2], "the first went out at once: nobody knew this peer"
+    assert [ends.peer.recv(100) for _ in range(3)] == [b"a", b"b", b"c"]
+    ends.said(b"d")
+    ends.udp.take()
+    assert ends.peer.recv(100) == b"d"
+    assert answering.sent == [SENT] * 4 and not ends.udp.out
+
+
+def test_known_peers_are_so_many_at_most(ends: Ends) -> None:
+    Answering(ends)
+    ends.udp.known = {("192.0.2.1", number) for number in range(MOST_KNOWN)}
+    ends.said(b"a")
+    ends.udp.take()
+    assert ends.udp.known == {(ends.host, ends.port)}
+
+
+def test_what_is_refused_later_is_told_as_if_the_network_had_said_it(ends: Ends) -> None:
+    answering = Answering(ends)
+    nowhere = ("2001:db8::1" if ends.host == "127.0.0.1" else "192.0.2.1", 5060)  # of the other family
+    ends.udp.known.add(nowhere)
+    ends.udp.taking = True
+    assert ends.udp.send(b"x", *nowhere) == SENT
+    ends.said(b"a")
+    ends.udp.take()
+    assert answering.gone == [nowhere]
+    assert nowhere not in ends.udp.known and ends.udp.counters.failed.get() == 1
+    assert ends.peer.recv(100) == b"a", "the others go out"
 
 
 def test_a_message_that_we_fail_on_does_not_stop_the_next(ends: Ends) -> None:
