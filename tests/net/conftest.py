@@ -1,0 +1,27 @@
+"""Fixtures of the tests of transports."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from .tcp_world import World
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    made = World(request.param)
+    yield made
+    made.tcp.close_all()
+    made.listener.close()
+    for writer in made.writers:
+        writer.close()
+
+
+@pytest.fixture
+async def one_world() -> AsyncIterator[World]:
+    made = World("127.0.0.1")
+    yield made
+    made.tcp.close_all()
+    made.listener.close()
+    for writer in made.writers:
+        writer.close()
