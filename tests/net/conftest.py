@@ -11,17 +11,11 @@ from .tcp_world import World
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     made = World(request.param)
     yield made
-    made.tcp.close_all()
-    made.listener.close()
-    for writer in made.writers:
-        writer.close()
+    made.close()
 
 
 @pytest.fixture
 async def one_world() -> AsyncIterator[World]:
     made = World("127.0.0.1")
     yield made
-    made.tcp.close_all()
-    made.listener.close()
-    for writer in made.writers:
-        writer.close()
+    made.close()

@@ -4,55 +4,18 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from pysips.core.services import (
-    PENDING,
-    Clock,
-    Peer,
-    Receiver,
-    Socket,
-    Tables,
-    Timer,
-    Timers,
-    Watcher,
-)
+from pysips.core.services import PENDING, Peer, Receiver, Socket, Tables, Watcher
 from pysips.core.stats import Statistics
 from pysips.net.endpoint import open_one
 from pysips.net.tcp import Tcp
 from pysips.net.tcp_settings import TcpCounters, TcpSettings
+from pysips.testing.fakes import FakeClock
 
 OPTIONS = (
     b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:5099;branch=z9hG4bK1%s\r\nFrom: <sip:a@b>;tag=1\r\n"
     b"To: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 5\r\n\r\nhello"
 )
 MESSAGE = OPTIONS % b""
-
-
-class Time(Clock):
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def now(self) -> float:
-        return self.at
-
-
-class Plan(Timers):
-    """Timers that fire when the test says so."""
-
-    def __init__(self, time: Time) -> None:
-        self.time = time
-        self.due: dict[Timer, float] = {}
-
-    def add(self, timer: Timer, seconds: float) -> None:
-        timer.due = 1
-        self.due[timer] = self.time.at + seconds
-
-    def pass_by(self, seconds: float) -> None:
-        self.time.at += seconds
-        for timer, due in list(self.due.items()):
-            if due <= self.time.at:
-                del self.due[timer]
-                if timer.due:
-                    timer.fire()
 
 
 class Shelf(Tables):
@@ -125,15 +88,14 @@ class World:
 
     def __init__(self, host: str) -> None:
         self.settings = TcpSettings()
-        self.time = Time()
-        self.timers = Plan(self.time)
+        self.time = FakeClock()
         self.tables = Shelf()
         self.lines = Lines()
         self.heard = Heard()
         named = Statistics()
         self.counters = TcpCounters(*[named.counter("tcp", name) for name in ("open", "refused", "failed")])
         self.tcp = Tcp(
-            asyncio.get_running_loop(), 1, 2, self.settings, self.heard, self.timers, self.time, self.tables,
+            asyncio.get_running_loop(), 1, 2, self.settings, self.heard, self.time.timers, self.time, self.tables,
             self.lines, self.counters, 1_700_000_000,
         )  # fmt: skip
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
@@ -142,6 +104,12 @@ class World:
         self.listener = open_one(self.where, False, 50)
         self.tcp.listening.listen(self.listener, self.where)
         self.writers: list[asyncio.StreamWriter] = []
+
+    def close(self) -> None:
+        self.tcp.close_all()
+        self.listener.close()
+        for writer in self.writers:
+            writer.close()
 
     async def dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         before = len(self.tcp.connections) + self.counters.refused.get()

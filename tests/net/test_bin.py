@@ -2,57 +2,22 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
 
 from pysips.core.bin_interface import Packet
 from pysips.core.bin_transport import BinTransport
-from pysips.core.services import Clock, Socket, Timer, Timers
+from pysips.core.services import Socket
 from pysips.core.stats import Statistics
 from pysips.net.bin import Bin, BinCounters, BinSettings
 from pysips.net.endpoint import open_one
+from pysips.testing.fakes import FakeClock
+from tests.net.tcp_world import until
 
 PACKET = Packet(1, "clusterer-internal", 0, b"hello")
 LARGE = Packet(1, "clusterer-extra", 11, bytes(60_000))
-
-
-class Time(Clock):
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def now(self) -> float:
-        return self.at
-
-    def time(self) -> float:
-        return 1_700_000_000.0
-
-
-class Plan(Timers):
-    """Timers that fire when the test says so."""
-
-    def __init__(self, time: Time) -> None:
-        self.time = time
-        self.due: dict[Timer, float] = {}
-
-    def add(self, timer: Timer, seconds: float) -> None:
-        timer.due = 1
-        self.due[timer] = self.time.at + seconds
-
-    def pass_by(self, seconds: float) -> None:
-        self.time.at += seconds
-        for timer, due in list(self.due.items()):
-            if due <= self.time.at:
-                del self.due[timer]
-                if timer.due:
-                    timer.fire()
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not true():
-            await asyncio.sleep(0)
 
 
 def free_port(host: str) -> int:
@@ -68,12 +33,13 @@ class NodeAt:
     def __init__(self, host: str) -> None:
         self.host = host
         self.settings = BinSettings()
-        self.time = Time()
-        self.timers = Plan(self.time)
+        self.time = FakeClock()
         self.transport = BinTransport()
         named = Statistics()
         self.counters = BinCounters(*[named.counter("bin", name) for name in ("open", "refused", "failed")])
-        self.bin = Bin(asyncio.get_running_loop(), self.transport, self.settings, self.timers, self.time, self.counters)
+        self.bin = Bin(
+            asyncio.get_running_loop(), self.transport, self.settings, self.time.timers, self.time, self.counters
+        )
         self.transport.carrier = self.bin
         self.transport.receiver = self.hear
         self.where = Socket(0, "bin", host, free_port(host))
@@ -242,10 +208,10 @@ async def test_a_connect_without_an_answer_ends_in_time_and_what_waited_fails(
     monkeypatch.setattr("pysips.net.bin.begin_connect", lambda source, host, port: pair[0])
     monkeypatch.setattr(asyncio.get_running_loop(), "add_writer", lambda *arguments: None)  # it never is connected
     node.transport.send(node.host, "192.0.2.1", 5555, PACKET.encode(), node.fail)
-    node.timers.pass_by(2.9)
+    node.time.advance(2.9)
     await asyncio.sleep(0)
     assert (node.failures, len(node.bin.opened)) == (0, 1)
-    node.timers.pass_by(0.2)
+    node.time.advance(0.2)
     await until(lambda: node.failures == 1)
     assert not node.bin.opened
     pair[1].close()
@@ -261,9 +227,9 @@ async def test_a_peer_that_never_reads_is_given_up_in_time_and_others_are_served
     await until(lambda: bool(one.bin.opened[one.host, "127.0.0.4", port].writing))
     one.send(two)
     await two.received(1)
-    one.timers.pass_by(9.9)
+    one.time.advance(9.9)
     assert len(one.bin.opened) == 2
-    one.timers.pass_by(0.2)
+    one.time.advance(0.2)
     assert len(one.bin.opened) == 1
     await until(lambda: one.failures > 100)
     sock.close()
@@ -309,10 +275,10 @@ async def test_a_packet_has_so_much_time_and_so_many_pieces(node: NodeAt) -> Non
     writer.write(data[:100])
     link = next(iter(node.bin.accepted))
     await until(lambda: link.framer.waiting == 100)
-    node.timers.pass_by(3.0)
+    node.time.advance(3.0)
     writer.write(data[100:200])
     await until(lambda: link.framer.waiting == 200)
-    node.timers.pass_by(1.1)
+    node.time.advance(1.1)
     assert await reader.read() == b""
     writer.close()
 
@@ -331,10 +297,10 @@ async def test_a_connection_without_traffic_ends_and_one_with_pings_does_not(nod
     for count in range(1, 41):
         one.send(two)
         await two.received(count)
-        one.timers.pass_by(4.0)
-        two.timers.pass_by(4.0)
+        one.time.advance(4.0)
+        two.time.advance(4.0)
     assert len(one.bin.opened) == len(two.bin.accepted) == 1
-    two.timers.pass_by(121.0)
+    two.time.advance(121.0)
     await until(lambda: not one.bin.opened)
     assert not two.bin.accepted
 

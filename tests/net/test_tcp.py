@@ -147,7 +147,7 @@ async def test_a_connection_is_found_by_another_port_of_its_peer(one_world: Worl
 async def test_traffic_keeps_a_connection(one_world: World) -> None:
     _, writer = await one_world.dial()
     for count in range(1, 4):
-        one_world.timers.pass_by(100)
+        one_world.time.advance(100)
         writer.write(MESSAGE)
         await one_world.heard_messages(count)
     assert len(one_world.tcp.connections) == 1

@@ -2,20 +2,18 @@
 
 import asyncio
 import socket
+from collections.abc import Iterator
 
 import pytest
 
-from pysips.core.services import (
-    FAILED,
-    PENDING,
-    SENT,
-    Peer,
-)
+from pysips.core.services import FAILED, PENDING, SENT, Peer
 from pysips.net.connection import OPEN
 from tests.net.tcp_world import MESSAGE, World, Worried, until
 
 
-async def test_a_connect_without_an_answer_fails_in_its_time(one_world: World) -> None:
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """Of a listener whose queue is full: the kernel answers no connect to it."""
     full = socket.socket()
     full.bind(("127.0.0.1", 0))
     full.listen(0)
@@ -23,15 +21,19 @@ async def test_a_connect_without_an_answer_fails_in_its_time(one_world: World) -
     for filler in fillers:
         filler.setblocking(False)
         filler.connect_ex(full.getsockname())
+    yield full.getsockname()[1]
+    for one in [full, *fillers]:
+        one.close()
+
+
+async def test_a_connect_without_an_answer_fails_in_its_time(one_world: World, deaf_port: int) -> None:
     worried = Worried()
-    there = Peer("tcp", "127.0.0.1", full.getsockname()[1], one_world.where)
+    there = Peer("tcp", "127.0.0.1", deaf_port, one_world.where)
     assert one_world.tcp.send(b"x", there, worried) == PENDING
     await asyncio.sleep(0.01)
     assert worried.failures == 0
-    one_world.timers.pass_by(0.11)
+    one_world.time.advance(0.11)
     assert worried.failures == 1
-    for one in [full, *fillers]:
-        one.close()
 
 
 async def test_no_more_connections_than_allowed(one_world: World) -> None:
@@ -64,7 +66,7 @@ async def test_a_message_that_drips_is_cut_off_though_bytes_keep_coming(one_worl
         writer.write(MESSAGE[at : at + 1])
         one = next(iter(one_world.tcp.connections.values()))
         await until(lambda at=at, one=one: one.pieces == at + 1)  # type: ignore[misc]
-        one_world.timers.pass_by(0.9)
+        one_world.time.advance(0.9)
     assert await reader.read() == b""
 
 
@@ -82,10 +84,10 @@ async def test_an_idle_connection_ends_and_one_that_somebody_keeps_does_not(one_
     kept_reader, _ = await one_world.dial()
     kept = list(one_world.tcp.connections)[1]
     one_world.tcp.keep(kept, 600)
-    one_world.timers.pass_by(121)
+    one_world.time.advance(121)
     assert await idle.read() == b""
     assert list(one_world.tcp.connections) == [kept]
-    one_world.timers.pass_by(480)
+    one_world.time.advance(480)
     assert await kept_reader.read() == b""
 
 
@@ -146,23 +148,14 @@ async def test_what_is_not_sip_is_closed_without_an_answer(one_world: World, dat
     assert one_world.heard.messages == []
 
 
-async def test_more_messages_do_not_give_a_connect_more_time(one_world: World) -> None:
-    full = socket.socket()
-    full.bind(("127.0.0.1", 0))
-    full.listen(0)
-    fillers = [socket.socket() for _ in range(4)]
-    for filler in fillers:
-        filler.setblocking(False)
-        filler.connect_ex(full.getsockname())
+async def test_more_messages_do_not_give_a_connect_more_time(one_world: World, deaf_port: int) -> None:
     worried = Worried()
-    there = Peer("tcp", "127.0.0.1", full.getsockname()[1], one_world.where)
+    there = Peer("tcp", "127.0.0.1", deaf_port, one_world.where)
     for _ in range(3):
         assert one_world.tcp.send(b"x", there, worried) == PENDING
-        one_world.timers.pass_by(0.04)
+        one_world.time.advance(0.04)
     assert worried.failures == 3
     assert not one_world.tcp.connections
-    for one in [full, *fillers]:
-        one.close()
 
 
 async def test_a_peer_that_talks_but_never_reads_is_dropped_in_time(one_world: World) -> None:
@@ -173,11 +166,11 @@ async def test_a_peer_that_talks_but_never_reads_is_dropped_in_time(one_world: W
     while deaf.send(b"x" * 60_000, worried) == SENT:
         pass
     for count in range(1, 5):
-        one_world.timers.pass_by(7)
+        one_world.time.advance(7)
         writer.write(MESSAGE)
         await one_world.heard_messages(count)
     assert one_world.tcp.connections and one_world.tcp.queued > 0
-    one_world.timers.pass_by(5)
+    one_world.time.advance(5)
     assert not one_world.tcp.connections
     assert (worried.failures, one_world.tcp.queued) == (1, 0)
 
@@ -189,7 +182,7 @@ async def test_a_slow_reader_that_goes_on_reading_is_kept(one_world: World) -> N
         pass
     slow.enqueue(b"x" * 2_000_000, None)
     for _ in range(4):
-        one_world.timers.pass_by(20)
+        one_world.time.advance(20)
         moved = slow.moved
         while slow.moved == moved and slow.queue:
             await reader.read(50_000)
@@ -227,6 +220,6 @@ async def test_the_kernel_gives_a_peer_up_that_acknowledges_nothing(
 
 async def test_a_peer_that_says_nothing_at_all_is_let_go(one_world: World) -> None:
     reader, _ = await one_world.dial()
-    one_world.timers.pass_by(121)
+    one_world.time.advance(121)
     assert not one_world.tcp.connections and not one_world.tcp.sources and not one_world.tcp.places
     assert await reader.read() == b""
