@@ -69,10 +69,10 @@ class WorkerNetwork(Network):
 
 
 def udp_of(
-    wheres: list[Socket], socks: list[socket.socket], receiver: Receiver, counters: UdpCounters
+    wheres: list[Socket], socks: list[socket.socket], receiver: Receiver, clock: Clock, counters: UdpCounters
 ) -> "list[Udp | None]":
     """The UDP sockets of one slot, by the number of the SIP socket."""
     return [
-        Udp(sock, where, receiver, counters) if where.proto == UDP else None
+        Udp(sock, where, receiver, clock, counters) if where.proto == UDP else None
         for where, sock in zip(wheres, socks, strict=True)
     ]

@@ -4,8 +4,8 @@ Facts:
 - left alone, Python collects the young objects when 50,000 more were made than given back, whatever their age. Under a
   steady load of calls, which live for half a minute, as many old ones end as new ones begin: so seldom did it collect,
   and then millions of objects at once, that every answer waited for it, 0.4 s at 900 calls a second;
-- what happens here undoes its cycles by itself. So ten times a second what was made since the last time is
-  collected, in about a millisecond, and nobody walks through what is older;
+- what happens here undoes its cycles by itself. So whenever the wheel was turned (20 times a second at most) what was
+  made since the last time is collected, in about a millisecond, and nobody walks through what is older;
 - cycles that live longer and are then left alone (an exception's, some library's) stay until this process is quiet. A
   look at all objects takes as long as there are objects, a second with 45,000 calls: under load there is none before
   they are so many that something must be wrong.

@@ -1,10 +1,11 @@
-"""asyncio's loop with a selector that serves the datagram sockets itself.
+"""asyncio's loop with a selector that serves the datagram sockets and the timers itself.
 
 Facts (hot-path.md section 6 has the measurements behind them):
 - a round of asyncio costs about 1 µs; so `select()` polls, serves what is ours, and goes back to asyncio only for
   other descriptors, when its time is over, or when something was scheduled meanwhile;
 - the loop notes `call_soon` and `call_at` for that: without it a run that waits would go on late;
-- before each wait `flush` is called: what was collected for siblings goes out in one piece.
+- before each wait `flush` is called: what was collected for siblings goes out in one piece;
+- nobody is woken for a timer before one is due: a wake-up of a process that sleeps costs more than most messages.
 """
 
 import asyncio
@@ -12,13 +13,16 @@ import selectors
 from asyncio import Handle, TimerHandle
 from collections.abc import Callable
 from contextvars import Context
+from math import inf
 from select import EPOLLERR, EPOLLIN, EPOLLOUT
 from time import monotonic
-from typing import Protocol, TypeVarTuple
+from typing import Final, Protocol, TypeVarTuple
 
 from pysips.core.log import log
 
-AT_ONCE = 64  # events a poll
+from .wheel import Wheel
+
+AT_ONCE: Final = 64  # events a poll
 
 Ts = TypeVarTuple("Ts")
 
@@ -36,17 +40,22 @@ class Served(Protocol):
 
 
 def nothing() -> None:
-    """There is nothing to flush."""
+    """There is nothing to do then."""
 
 
 class Selector(selectors.EpollSelector):
-    """served: descriptor to socket; scheduled: somebody asked asyncio for something since the poll began."""
+    """served: descriptor to socket; scheduled: somebody asked asyncio for something since the poll began.
 
-    def __init__(self) -> None:
+    flush, turned: called before each wait, and when time went on by a tick of the wheel at least.
+    """
+
+    def __init__(self, wheel: Wheel) -> None:
         super().__init__()
+        self.wheel = wheel
         self.served: dict[int, Served] = {}
         self.scheduled = False
         self.flush: Callable[[], None] = nothing
+        self.turned: Callable[[], None] = nothing
 
     def serve(self, socket: Served) -> None:
         """From now on `select()` serves it."""
@@ -64,27 +73,26 @@ class Selector(selectors.EpollSelector):
         """What is ready for asyncio; see selectors.BaseSelector.select."""
         poll = self._selector.poll  # type: ignore[attr-defined]
         served = self.served
-        self.flush()  # what asyncio's callbacks left
         self.scheduled = False
-        left = -1.0 if timeout is None else max(timeout, 0.0)
-        end = monotonic() + left if left > 0 else 0.0
+        now = monotonic()
+        end = inf if timeout is None else now + timeout
         while True:
-            rest: list[tuple[selectors.SelectorKey, int]] = []
+            self.flush()  # what asyncio's callbacks, timers and messages left
+            left = 0.0 if self.scheduled or now >= end else min(self.wheel.left(now), end - now)
             found = poll(left, AT_ONCE)
+            now = monotonic()
+            if self.wheel.turn(now):
+                self.turned()
+            rest: list[tuple[selectors.SelectorKey, int]] = []
             for fd, events in found:
                 socket = served.get(fd)
-                if socket is None:
-                    rest.append(self.key_and_events(fd, events))
-                else:
+                if socket is not None:
                     attend(socket, events)
-            if found:
-                self.flush()
-            if rest or self.scheduled or left == 0:
+                elif fd in self.get_map():  # no timer or message closed it
+                    rest.append(self.key_and_events(fd, events))
+            now = monotonic()
+            if rest or self.scheduled or now >= end:
                 return rest
-            if end:
-                left = end - monotonic()
-                if left <= 0:
-                    return rest
 
     def key_and_events(self, fd: int, events: int) -> tuple[selectors.SelectorKey, int]:
         """As asyncio wants them; an error or a hang-up is told to readers and writers alike."""
@@ -109,8 +117,8 @@ def attend(socket: Served, events: int) -> None:
 class Loop(asyncio.SelectorEventLoop):
     """An event loop that leaves `select()` when something is scheduled out of a served datagram."""
 
-    def __init__(self) -> None:
-        self.served = Selector()
+    def __init__(self, wheel: Wheel) -> None:
+        self.served = Selector(wheel)
         super().__init__(self.served)
 
     def call_soon(self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None) -> Handle:

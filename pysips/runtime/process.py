@@ -99,10 +99,9 @@ class Process:
         self.services = server.program.services
         self.own = server.board.own(seat.row)
         self.own[PID] = os.getpid()
-        self.loop = Loop()
-        self.wheel = Wheel()
         self.clock = SystemClock()
-        self.born = self.clock.now()
+        self.wheel = Wheel(self.clock.now())
+        self.loop = Loop(self.wheel)
         self.offload = LoopOffload(self.loop)
         self.ended = asyncio.Event()
         self.hurry = False
@@ -177,7 +176,6 @@ class Process:
         self.heed_signals()
         self.loop.served.flush = self.line.flush
         self.loop.served.serve(self.line)
-        self.turn()
         try:
             self.tables.tidy()
             await Mixed(self.program.registry.start())
@@ -255,12 +253,6 @@ class Process:
 
     # -- time
 
-    def turn(self) -> None:
-        """Turn the wheel, and come back at the next tick."""
-        passed = self.clock.now() - self.born
-        self.wheel.advance(1 + int(passed / TICK))
-        self.loop.call_later(TICK - passed % TICK, self.turn)
-
     def start_timers(self) -> None:
         own = self.own
 
@@ -277,7 +269,7 @@ class Process:
         """From now on cycles are collected when it suits us; see collector.py."""
         collector = Collector()
         collector.begin(self.clock.now())
-        Repeated(self.wheel, TICK, collector.turn, "collecting young objects")
+        self.loop.served.turned = collector.turn
         Repeated(self.wheel, LOOK_SECONDS, lambda: collector.look(self.clock.now()), "collecting all objects")
 
 

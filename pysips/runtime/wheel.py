@@ -6,6 +6,8 @@ Facts:
 - A timer that lies beyond the wheel waits in the last bucket and is put in again from there. So whatever was cancelled
   is let go after 12.8 s at the latest, however far away it was.
 - A timer never fires early; it may be one tick late.
+- Nobody turns the wheel while there is nothing to fire: whoever waits (loop.py) asks `left` before and calls `turn`
+  after, so that `now` is right for the timers that are added next.
 """
 
 from typing import Final, final
@@ -19,15 +21,20 @@ BUCKETS: Final = 256
 MASK: Final = BUCKETS - 1
 # The longest timer, in ticks (some 3 years): beyond it a float from a script could overflow the arithmetic.
 LONGEST: Final = 2_000_000_000
+QUIETEST: Final = 20  # ticks that `left` looks ahead
 
 
 @final
 class Wheel(Timers):
-    """now: the tick up to which everything was fired; it starts at 1, since `due == 0` means "cancelled"."""
+    """now: the tick up to which everything was fired; it starts at 1, since `due == 0` means "cancelled".
 
-    __slots__ = ("buckets", "now")
+    born: seconds on the clock of `turn` and `left` when that tick began.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("born", "buckets", "now")
+
+    def __init__(self, born: float = 0.0) -> None:
+        self.born: float = born
         self.now: int = 1
         self.buckets: list[list[Timer]] = [[] for _ in range(BUCKETS)]
 
@@ -52,6 +59,23 @@ class Wheel(Timers):
         at = self.now + (ticks if ticks < BUCKETS else MASK)
         timer.at = at
         self.buckets[at & MASK].append(timer)
+
+    def turn(self, now: float) -> bool:
+        """Fire what is due at that time; whether a tick has passed since the last turn."""
+        tick = 1 + int((now - self.born) * TICKS_A_SECOND)
+        if tick <= self.now:
+            return False
+        self.advance(tick)
+        return True
+
+    def left(self, now: float) -> float:
+        """Seconds until something may be due, one at most; 0 if it is already."""
+        tick = self.now + 1
+        last = self.now + QUIETEST
+        while tick < last and not self.buckets[tick & MASK]:
+            tick += 1
+        seconds = self.born + (tick - 1) * TICK - now
+        return seconds if seconds > 0.0 else 0.0
 
     def advance(self, now: int) -> None:
         """Fire what is due up to and including tick `now`, in order. One that fails is logged and stops no other."""

@@ -72,13 +72,14 @@ class Worker(Process):
             *[counted.counter("net", f"udp_{name}") for name in ("dropped", "failed", "unreachable")]
         )
         of_slots = [
-            udp_of(services.sockets, other.sockets, self.door, counters) for other in server.seats[: server.workers]
+            udp_of(services.sockets, other.sockets, self.door, self.clock, counters)
+            for other in server.seats[: server.workers]
         ]
         services.network = WorkerNetwork(of_slots[seat.slot], self.tcp, self.line, self.clock)
         datagrams = [[one for one in udp if one is not None] for udp in of_slots]
         for slot, row in enumerate(datagrams):
             spare = [(services.sockets[index], sock) for index, sock in server.spare_of(slot)]
-            row += [Udp(sock, where, self.door, counters) for where, sock in spare if where.proto == "udp"]
+            row += [Udp(sock, where, self.door, self.clock, counters) for where, sock in spare if where.proto == "udp"]
         self.udp = datagrams[seat.slot]
         self.held: held.Held | None = None
         if server.workers > 1:

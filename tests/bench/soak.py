@@ -3,7 +3,7 @@
     scripts/soak [MINUTES]          60 if not said; writes build/soak.json and says what came of it
 
 REGISTER refreshes of 50,000 users, proxied calls by lookup() and OPTIONS at once. Their rates are found by measuring
-for 20 s, twice. Once a minute (in a short run twelve times): PSS of all processes, RSS and CPU of the worker, the
+for 20 s, some times. Once a minute (in a short run twelve times): PSS of all processes, RSS and CPU of the worker, the
 shared table's size, response times, what failed. Other work on the machine spoils minutes: an hour wants a machine of
 its own, or at least `nice -n -15 scripts/soak`. As root, server and load have a loopback of their own.
 """
@@ -31,7 +31,9 @@ SHARE = 0.70
 USERS = 50_000
 CALLEES = 10_000
 MIX = {"register": 3000, "uac_call": 800, "options": 500}  # units a second: the first guess of 70 %
-MEASURE = 20  # seconds of the first guess
+MEASURE = 20  # seconds of each guess
+TURNS = 6  # guesses at most
+NEAR = 0.015
 RING_MS = 50.0  # the callee answers so much later
 LOOKS = 12  # at least so many
 WARM_UP = 6  # a sixth of them counts for nothing: caches fill, Python's own memory settles
@@ -217,10 +219,15 @@ def register_all(folder: Path) -> None:
 
 
 def find_rates(folder: Path, server: Server) -> dict[str, int]:
-    """Units a second that take 70 % of the worker, the second time from nearby: no slow machine is flooded."""
+    """Units a second that take 70 % of the worker: from little on, so that no slow machine is flooded.
+
+    A unit costs less the more there are: each turn comes nearer.
+    """
     rates = {name: rate // 2 for name, rate in MIX.items()}
-    for turn in range(2):
+    for turn in range(TURNS):
         share = Soak(folder / str(turn), MEASURE, rates, server, looks=1).run()[-1].cpu_pct / 100
+        if abs(share - SHARE) < NEAR:
+            break
         rates = {name: int(rate * SHARE / share) for name, rate in rates.items()}
     return rates
 

@@ -44,7 +44,7 @@ def made(streams: Streams | None) -> tuple[WorkerNetwork, list[Socket], list[soc
     named = Statistics()
     counters = UdpCounters(*[named.counter("net", name) for name in ("dropped", "failed", "unreachable")])
     lines = Lines()
-    network = WorkerNetwork(udp_of(wheres, socks, Receiver(), counters), streams, lines, Clock())  # type: ignore[arg-type]
+    network = WorkerNetwork(udp_of(wheres, socks, Receiver(), Clock(), counters), streams, lines, Clock())  # type: ignore[arg-type]
     return network, wheres, socks, lines
 
 

@@ -8,7 +8,8 @@ import pytest
 from pysips.core.services import FAILED, SENT, Peer, Receiver, Socket
 from pysips.core.stats import Statistics
 from pysips.net.endpoint import open_slots
-from pysips.net.udp import MOST, MOST_KNOWN, Udp, UdpCounters
+from pysips.net.udp import LONGEST, MOST, MOST_KNOWN, Udp, UdpCounters
+from pysips.testing.fakes import FakeClock
 
 
 class Heard(Receiver):
@@ -44,7 +45,8 @@ class Ends:
         self.heard = Heard()
         named = Statistics()
         counters = [named.counter("udp", name) for name in ("dropped", "failed", "unreachable")]
-        self.udp = Udp(self.ours, where, self.heard, UdpCounters(*counters))
+        self.clock = FakeClock()
+        self.udp = Udp(self.ours, where, self.heard, self.clock, UdpCounters(*counters))
         self.host, self.port = host, int(self.peer.getsockname()[1])
 
     def said(self, *data: bytes) -> None:
@@ -104,6 +106,19 @@ class Answering(Heard):
         super().receive(data, peer)
         self.sent.append(self.ends.udp.send(data, peer.host, peer.port))
         self.waiting.append(len(self.ends.udp.out))
+
+
+def test_an_answer_does_not_wait_for_a_slow_script(ends: Ends) -> None:
+    class Slow(Answering):
+        def receive(self, data: bytes, peer: Peer) -> None:
+            super().receive(data, peer)
+            ends.clock.advance(LONGEST * 2 / 3)
+
+    answering = Slow(ends)
+    ends.said(b"a", b"b", b"c", b"d", b"e")
+    ends.udp.take()
+    assert answering.waiting == [0, 1, 1, 2, 1]
+    assert [ends.peer.recv(100) for _ in range(5)] == [b"a", b"b", b"c", b"d", b"e"]
 
 
 def test_answers_to_a_known_peer_go_out_when_all_is_served(ends: Ends) -> None:

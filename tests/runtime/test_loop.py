@@ -2,14 +2,16 @@
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from pysips.core.services import Promise
+from pysips.core.services import Promise, Timer
 from pysips.runtime.loop import Loop
 from pysips.runtime.offload import LoopOffload, driven
+from pysips.runtime.wheel import Wheel
 
 
 class Mailbox:
@@ -37,7 +39,7 @@ class Mailbox:
 
 @pytest.fixture
 def loop() -> Iterator[Loop]:
-    made = Loop()
+    made = Loop(Wheel(time.monotonic()))
     yield made
     made.close()
 
@@ -169,6 +171,78 @@ def test_a_timeout_ends_though_datagrams_keep_coming(loop: Loop) -> None:
     loop.run_forever()
     assert time.monotonic() - began < 1
     box.close()
+
+
+class Bell(Timer):
+    """Writes down when it rang, and what the wheel took for now."""
+
+    def __init__(self, loop: Loop) -> None:
+        super().__init__()
+        self.loop = loop
+        self.rang: list[float] = []
+
+    def fire(self) -> None:
+        self.rang.append(time.monotonic())
+        self.loop.stop()
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.2])
+def test_timers_fire_in_time_though_nothing_else_wakes_the_loop(loop: Loop, seconds: float) -> None:
+    bell = Bell(loop)
+    loop.served.wheel.add(bell, seconds)
+    began = time.monotonic()
+    loop.run_forever()
+    assert seconds <= bell.rang[0] - began < seconds + 0.5
+
+
+def test_a_timer_that_a_late_message_adds_is_not_early(loop: Loop) -> None:
+    bell = Bell(loop)
+    box = Mailbox(lambda data: loop.served.wheel.add(bell, 0.2))
+    loop.served.serve(box)
+    sent: list[float] = []
+
+    def send() -> None:
+        sent.append(time.monotonic())
+        box.theirs.send(b"x")
+
+    patient = threading.Timer(0.4, send)  # nobody else wakes the loop until then
+    patient.start()
+    loop.run_forever()
+    patient.join()
+    assert 0.2 <= bell.rang[0] - sent[0] < 0.7
+    box.close()
+
+
+def test_a_timer_may_close_what_the_same_poll_found(loop: Loop) -> None:
+    here, there = socket.socketpair()
+    read: list[bytes] = []
+    loop.add_reader(here.fileno(), lambda: read.append(here.recv(10)))
+
+    class Closing(Bell):
+        def fire(self) -> None:
+            loop.remove_reader(here.fileno())
+            super().fire()
+
+    bell = Closing(loop)
+    loop.served.wheel.add(bell, 0.0)
+
+    def send_late() -> None:
+        time.sleep(0.1)  # so that both are due when the loop looks
+        there.send(b"x")
+
+    loop.call_soon(send_late)
+    loop.run_forever()
+    assert bell.rang and not read
+    here.close()
+    there.close()
+
+
+def test_an_idle_loop_is_woken_once_a_second_at_most(loop: Loop) -> None:
+    turns: list[int] = []
+    loop.served.turned = lambda: turns.append(1)
+    loop.call_later(0.9, loop.stop)
+    loop.run_forever()
+    assert len(turns) <= 2
 
 
 def test_blocking_work_runs_in_a_thread_and_brings_its_result(loop: Loop) -> None:

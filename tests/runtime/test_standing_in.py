@@ -9,6 +9,7 @@ from pysips.core.services import Clock
 from pysips.runtime.counters import BEAT, GONE, RUNNING, STATE, Board
 from pysips.runtime.loop import Selector
 from pysips.runtime.standing_in import PATIENCE, StandIn
+from pysips.runtime.wheel import Wheel
 
 SLOTS = 3
 BEAT_SECONDS = 0.2
@@ -48,7 +49,7 @@ class Workers:
     def __init__(self) -> None:
         self.board, self.clock = Board(SLOTS), Wall()
         self.sockets = [Datagrams() for _ in range(SLOTS)]
-        self.selectors = [Selector() for _ in range(SLOTS)]
+        self.selectors = [Selector(Wheel()) for _ in range(SLOTS)]
         for slot in range(SLOTS):
             self.board.take_seat(slot, 0)
             self.board.own(slot)[STATE] = RUNNING
@@ -166,7 +167,7 @@ def test_one_that_stops_takes_no_more(workers: Workers) -> None:
 
 
 def test_a_single_worker_has_nobody_to_look_after() -> None:
-    clock, selector = Wall(), Selector()
+    clock, selector = Wall(), Selector(Wheel())
     alone = StandIn(Board(1), selector, clock, 0, [[]])
     clock.at += 10
     alone.look()

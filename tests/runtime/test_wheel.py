@@ -3,6 +3,7 @@
 import gc
 import weakref
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,25 @@ def test_zero_and_negative_seconds_fire_at_the_next_tick() -> None:
     wheel.add(bells[1], -3)
     wheel.advance(2)
     assert [bell.rang for bell in bells] == [[2], [2]]
+
+
+def test_it_says_how_long_nothing_is_due() -> None:
+    wheel = Wheel(born=100.0)
+    assert wheel.left(100.0) == pytest.approx(1.0), "it looks no further"
+    wheel.add(Bell(wheel), 0.3)
+    assert wheel.left(100.0) == pytest.approx(0.35)
+    assert wheel.left(100.2) == pytest.approx(0.15)
+    assert wheel.left(103.0) == 0
+
+
+def test_it_turns_as_time_goes_on() -> None:
+    wheel = Wheel(born=100.0)
+    bell = Bell(wheel)
+    wheel.add(bell, 0.3)
+    assert not wheel.turn(100.04)
+    assert wheel.turn(100.34) and bell.rang == []
+    assert wheel.turn(100.36) and bell.rang == [8]
+    assert not wheel.turn(100.36)
 
 
 def test_a_cancelled_timer_does_not_fire() -> None:
