@@ -3,9 +3,9 @@
     scripts/soak [MINUTES]          60 if not said; writes build/soak.json and says what came of it
 
 REGISTER refreshes of 50,000 users, proxied calls by lookup() and OPTIONS at once. Their rates are found by measuring
-for 20 s, some times. Once a minute (in a short run twelve times): PSS of all processes, RSS and CPU of the worker, the
-shared table's size, response times, what failed. Other work on the machine spoils minutes: an hour wants a machine of
-its own, or at least `nice -n -15 scripts/soak`. As root, server and load have a loopback of their own.
+for a minute, some times. Once a minute (in a short run twelve times): PSS of all processes, RSS and CPU of the
+worker, the shared table's size, response times, what failed. Other work on the machine spoils minutes: an hour wants
+a machine of its own, or at least `nice -n -15 scripts/soak`. As root, server and load have a loopback of their own.
 """
 
 import argparse
@@ -31,7 +31,7 @@ SHARE = 0.70
 USERS = 50_000
 CALLEES = 10_000
 MIX = {"register": 3000, "uac_call": 800, "options": 500}  # units a second: the first guess of 70 %
-MEASURE = 20  # seconds of each guess
+MEASURE = 60  # seconds of each guess; the last third counts: a call is remembered for 32
 TURNS = 6  # guesses at most
 NEAR = 0.015
 RING_MS = 50.0  # the callee answers so much later
@@ -221,11 +221,11 @@ def register_all(folder: Path) -> None:
 def find_rates(folder: Path, server: Server) -> dict[str, int]:
     """Units a second that take 70 % of the worker: from little on, so that no slow machine is flooded.
 
-    A unit costs less the more there are: each turn comes nearer.
+    A unit costs less the more there are, and more once many calls are remembered: each turn comes nearer.
     """
     rates = {name: rate // 2 for name, rate in MIX.items()}
     for turn in range(TURNS):
-        share = Soak(folder / str(turn), MEASURE, rates, server, looks=1).run()[-1].cpu_pct / 100
+        share = Soak(folder / str(turn), MEASURE, rates, server, looks=3).run()[-1].cpu_pct / 100
         if abs(share - SHARE) < NEAR:
             break
         rates = {name: int(rate * SHARE / share) for name, rate in rates.items()}
