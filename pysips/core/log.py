@@ -24,6 +24,7 @@ from typing import Final, final
 
 from pysips.errors import ModuleError
 
+from .log_consumers import EVENT, STDERROR, SYSLOG, Consumers
 from .log_outputs import FACILITIES, FORMATS, NAMES, Entry, Stderr, Style, Syslog
 
 ALERT: Final = -3
@@ -62,8 +63,8 @@ class Log:
     """Writes lines by level. One object for each process; `forked` makes a copy in a child its own."""
 
     __slots__ = (
-        "chosen_level", "chosen_script_level", "clock", "dropped", "fallback", "held", "level", "listener",
-        "listener_threshold", "outputs", "pid", "queue", "quiet", "reported", "script_level", "thread", "threaded",
+        "chosen_level", "chosen_script_level", "clock", "consumers", "dropped", "fallback", "held", "level",
+        "listener", "outputs", "pid", "queue", "quiet", "reported", "script_level", "thread", "threaded",
     )  # fmt: skip
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -74,7 +75,8 @@ class Log:
         self.clock = clock
         self.pid = os.getpid()
         self.fallback = Stderr(Style(self.pid, "", "pysips", "plain_text"))
-        self.outputs: list[Stderr | Syslog] = [self.fallback]
+        self.consumers = Consumers()
+        self.outputs: dict[int, Stderr | Syslog] = {STDERROR: self.fallback}
         self.queue: SimpleQueue[Entry | threading.Event | None] = SimpleQueue()
         self.thread: threading.Thread | None = None
         self.threaded = False
@@ -82,7 +84,6 @@ class Log:
         self.reported = 0
         self.held: dict[str, tuple[float, int]] = {}
         self.listener: Listener | None = None
-        self.listener_threshold = 0
         self.quiet = 0
 
     # -- saying something
@@ -163,18 +164,19 @@ class Log:
         facility: str = "LOG_DAEMON",
         name: str = "pysips",
         prefix: str = "",
+        events: bool = True,
         stderr_threshold: int = 0,
         syslog_threshold: int = 0,
+        event_threshold: int = 0,
         stderr_format: str = "plain_text",
         syslog_format: str = "plain_text",
-        listener: Listener | None = None,
-        listener_threshold: int = 0,
         stderr_fd: int = 2,
         syslog_path: str = "/dev/log",
     ) -> None:
         """Set everything anew, with the values of the globals `log_level`, `xlog_level`, `stderror_enabled` …
 
-        A threshold of 0 is none. Raises ModuleError for an unknown facility or format.
+        A threshold of 0 is none; who is not wanted is mute, and may be wanted later.
+        Raises ModuleError for an unknown facility or format.
         """
         if facility.upper() not in FACILITIES:
             raise ModuleError(f"unknown syslog_facility {facility}: one of {', '.join(FACILITIES)}")
@@ -183,21 +185,22 @@ class Log:
                 raise ModuleError(f'unknown log format "{chosen}": one of {", ".join(FORMATS)}')
         self.level = self.chosen_level = level
         self.script_level = self.chosen_script_level = script_level
-        self.listener = listener
-        self.listener_threshold = listener_threshold
+        self.listener = None
         self.flush()
         self.hang_up()
-        console = Stderr(Style(self.pid, prefix, name, stderr_format), stderr_threshold, stderr_fd)
-        self.fallback = console
-        self.outputs = [console] if stderr else []
-        if syslog:
-            style = Style(self.pid, prefix, name, syslog_format)
-            self.outputs.append(Syslog(style, facility.upper(), self.without_syslog, syslog_threshold, syslog_path))
+        self.fallback = Stderr(Style(self.pid, prefix, name, stderr_format), stderr_fd)
+        style = Style(self.pid, prefix, name, syslog_format)
+        system = Syslog(style, facility.upper(), self.without_syslog, syslog_path)
+        self.outputs = {STDERROR: self.fallback, SYSLOG: system}
+        for consumer, wanted, threshold in (
+            (STDERROR, stderr, stderr_threshold), (SYSLOG, syslog, syslog_threshold), (EVENT, events, event_threshold),
+        ):  # fmt: skip
+            self.consumers.mute(consumer, not wanted)
+            self.consumers.set_filter(consumer, threshold)
 
-    def listen(self, listener: Listener | None, threshold: int = 0) -> None:
-        """Tell somebody of each line up to a level (0: of all that are written); None: nobody any more."""
+    def listen(self, listener: Listener | None) -> None:
+        """Tell somebody of the lines that the consumer "event" takes; None: nobody any more."""
         self.listener = listener
-        self.listener_threshold = threshold
 
     def set_level(self, level: int | None) -> None:
         """`$log_level` of this process; None restores the configured one."""
@@ -216,7 +219,7 @@ class Log:
     def put(self, level: int, module: str, text: str) -> None:
         """Hand one line on, by the queue or at once. It never waits."""
         entry = Entry(level, module, text, self.clock())
-        if self.listener is not None and not self.quiet and below(level, self.listener_threshold):
+        if self.listener is not None and not self.quiet and self.consumers.takes(EVENT, level):
             self.quiet += 1  # what listeners log themselves is no news to them
             try:
                 self.listener(entry, self.pid)
@@ -235,7 +238,8 @@ class Log:
 
     def write(self, entry: Entry, wait: bool) -> None:
         """Write to every output that wants this level; a line that none could take is counted as dropped."""
-        wanted = [output for output in self.outputs if below(entry.level, output.threshold)]
+        takes = self.consumers.takes
+        wanted = [output for consumer, output in self.outputs.items() if takes(consumer, entry.level)]
         taken = [output.write(entry, wait) for output in wanted]
         if wanted and not any(taken) and not self.fallback.write(entry, wait):
             self.dropped += 1
@@ -265,7 +269,7 @@ class Log:
         self.thread = None
         self.threaded = False
         self.dropped = self.reported = 0
-        for output in [*self.outputs, self.fallback]:
+        for output in self.outputs.values():
             output.style = output.style._replace(pid=self.pid)
 
     def flush(self, seconds: float = EXIT_SECONDS) -> bool:
@@ -289,14 +293,9 @@ class Log:
 
     def hang_up(self) -> None:
         """Give back the socket to the system's log; a later line takes a new one."""
-        for output in self.outputs:
+        for output in self.outputs.values():
             if isinstance(output, Syslog):
                 output.close()
-
-
-def below(level: int, threshold: int) -> bool:
-    """True if a line of this level passes an output's own threshold (0: none)."""
-    return threshold == 0 or level <= threshold
 
 
 log: Final = Log()

@@ -79,11 +79,10 @@ def json_text(entry: Entry, style: Style) -> str:
 class Stderr:
     """Lines on a descriptor, standard error if nothing else is said."""
 
-    __slots__ = ("fd", "style", "threshold")
+    __slots__ = ("fd", "style")
 
-    def __init__(self, style: Style, threshold: int = 0, fd: int = 2) -> None:
+    def __init__(self, style: Style, fd: int = 2) -> None:
         self.style = style
-        self.threshold = threshold
         self.fd = fd
 
     def write(self, entry: Entry, wait: bool) -> bool:
@@ -117,15 +116,12 @@ def writable(fd: int) -> bool:
 class Syslog:
     """Datagrams to the system's log. Without one, `missing` is called once and lines are refused."""
 
-    __slots__ = ("facility", "missing", "path", "retry_at", "sock", "style", "threshold", "told")
+    __slots__ = ("facility", "missing", "path", "retry_at", "sock", "style", "told")
 
-    def __init__(
-        self, style: Style, facility: str, missing: Callable[[str], None], threshold: int = 0, path: str = "/dev/log"
-    ) -> None:
+    def __init__(self, style: Style, facility: str, missing: Callable[[str], None], path: str = "/dev/log") -> None:
         self.style = style
         self.facility = FACILITIES[facility]
         self.missing = missing
-        self.threshold = threshold
         self.path = path
         self.sock: socket.socket | None = None
         self.retry_at = 0.0

@@ -81,6 +81,7 @@ def serve(program: Program, options: Options, herald: daemon.Herald, legacy: Leg
     try:
         notifier = Notifier(os.environ)
         server = build(program, options, root, run, legacy)
+        log.consumers.share(server.board.log_cells())
         files = pid_files(options, who)
         if root:
             daemon.enter_root(root)
@@ -288,11 +289,13 @@ def begin_log(program: Program, options: Options) -> None:
         script_level=DEBUG_LEVEL if debug else int(known["xlog_level"] or 0),
         stderr=stderr,
         syslog=syslog,
+        events=bool(known["log_event_enabled"]),
         facility=str(known["syslog_facility"]),
         name=str(known["syslog_name"]),
         prefix=str(known["log_prefix"] or ""),
         stderr_threshold=int(known["stderror_level_filter"] or 0),
         syslog_threshold=int(known["syslog_level_filter"] or 0),
+        event_threshold=int(known["log_event_level_filter"] or 0),
         stderr_format=str(known["stderror_log_format"]),
         syslog_format=str(known["syslog_log_format"]),
     )

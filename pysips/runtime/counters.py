@@ -9,6 +9,7 @@ Facts:
 import mmap
 from typing import Final
 
+from pysips.core.log_consumers import CELLS
 from pysips.core.stats import MOST, Cells
 
 OWN: Final = 9
@@ -47,7 +48,7 @@ class Board:
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
-        self.memory = mmap.mmap(-1, (rows + 1) * ROW * 8)
+        self.memory = mmap.mmap(-1, ((rows + 1) * ROW + CELLS) * 8)
         self.cells = memoryview(self.memory).cast("q")
 
     def own(self, row: int) -> "memoryview[int]":
@@ -62,6 +63,10 @@ class Board:
     def settings(self) -> "memoryview[int]":
         """LOG_LEVEL, SCRIPT_LEVEL: each plus LEVEL_OFFSET, or 0; the rest as said above."""
         return self.own(self.rows)
+
+    def log_cells(self) -> "memoryview[int]":
+        """What `core/log_consumers.py` shares."""
+        return self.cells[-CELLS:]
 
     def numbers(self, row: int) -> "memoryview[int]":
         """The statistics of a process."""

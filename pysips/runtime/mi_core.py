@@ -14,6 +14,7 @@ from pysips import __version__
 from pysips.core.events import Values
 from pysips.core.exports import Json, MiError, Module, Where, mi
 from pysips.core.log import log
+from pysips.core.log_consumers import CONSUMERS
 from pysips.core.stats import Statistics
 from pysips.errors import PysipsError
 
@@ -228,6 +229,24 @@ class CoreCommands(Module):
         self.server.board.settings()[SCRIPT_LEVEL] = bounded(level) + LEVEL_OFFSET
         return {"New xLog level": bounded(level)}
 
+    @mi("log_level_filter")
+    def log_level_filter(self, consumer: str, level_filter: int | None = None) -> Json:
+        """The highest level that stderror, syslog or event takes, or a new one; 0: any."""
+        number = consumer_of(consumer)
+        if level_filter is None:
+            return {"Log level filter": log.consumers.filter(number)}
+        log.consumers.set_filter(number, bounded(level_filter))
+        return "OK"
+
+    @mi("log_mute_state")
+    def log_mute_state(self, consumer: str, mute_state: int | None = None) -> Json:
+        """Whether stderror, syslog or event is mute (1) or not (0), or a new state."""
+        number = consumer_of(consumer)
+        if mute_state is None:
+            return {"mute state": int(log.consumers.muted(number))}
+        log.consumers.mute(number, mute_state != 0)
+        return "OK"
+
     @mi("_level", full="_core:level", where=Where.EACH)
     def level_here(self, what: str, level: int | None = None, pid: int | None = None) -> Json:
         """In each process: set its own level, if it is meant; its level then."""
@@ -295,6 +314,13 @@ class CoreCommands(Module):
     def mi_of(self) -> Mi:
         assert self.management is not None
         return self.management
+
+
+def consumer_of(name: str) -> int:
+    """Which consumer of log lines has this name. Raises MiError."""
+    if name not in CONSUMERS:
+        raise MiError(404, "Unknown log consumer")
+    return CONSUMERS.index(name)
 
 
 def bounded(level: int) -> int:

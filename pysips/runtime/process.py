@@ -137,10 +137,8 @@ class Process:
         commands.management = self.mi
         services.management = self.mi
         self.take_levels()
-        known = self.program.config.globals
-        if known["log_event_enabled"]:
-            raised = LogEvents(self.program.events, str(known["log_prefix"] or ""), self.loop.call_soon_threadsafe)
-            log.listen(raised.heard, int(known["log_event_level_filter"] or 0))
+        prefix = str(self.program.config.globals["log_prefix"] or "")
+        log.listen(LogEvents(self.program.events, prefix, self.loop.call_soon_threadsafe).heard)
 
     def take_edition(self, program: Program) -> None:
         """Begin what begins now with other routes; see reload.py."""

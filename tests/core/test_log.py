@@ -11,6 +11,7 @@ import pytest
 
 from pysips.core import log as log_module
 from pysips.core.log import DBG, ERR, INFO, NOTICE, WARN, Log, harmless
+from pysips.core.log_consumers import CELLS, STDERROR, Consumers
 from pysips.core.log_outputs import Entry
 from pysips.errors import ModuleError
 
@@ -210,6 +211,22 @@ def test_outputs_have_thresholds_of_their_own(pipe: Pipe) -> None:
     assert pipe.log.dropped == 0
 
 
+def test_who_is_mute_is_heard_again_wherever_the_numbers_lie(pipe: Pipe) -> None:
+    pipe.log.configure(stderr_threshold=ERR, stderr=False, stderr_fd=pipe.writer)
+    shared = [7] * CELLS
+    pipe.log.consumers.share(shared)
+    pipe.log.error("core:x", "mute")
+    other = Consumers()
+    other.cells = shared  # of another process
+    other.mute(STDERROR, False)
+    pipe.log.error("core:x", "heard")
+    pipe.log.warn("core:x", "too low")
+    other.set_filter(STDERROR, WARN)
+    pipe.log.warn("core:x", "high enough")
+    assert [line.rpartition(": ")[2] for line in pipe.heard()] == ["heard", "high enough"]
+    assert pipe.log.dropped == 0
+
+
 def test_json_lines(pipe: Pipe) -> None:
     pipe.log.configure(stderr_format="json", prefix="edge", stderr_fd=pipe.writer)
     pipe.log.error("tm:relay", 'say "hi"')
@@ -243,7 +260,8 @@ def test_listener_hears_lines_but_not_its_own(pipe: Pipe) -> None:
         heard.append(entry.text)
         pipe.log.error("core:x", "from the listener")
 
-    pipe.log.configure(listener=listener, listener_threshold=WARN, stderr_fd=pipe.writer)
+    pipe.log.configure(event_threshold=WARN, stderr_fd=pipe.writer)
+    pipe.log.listen(listener)
     pipe.log.error("core:x", "one")
     pipe.log.notice("core:x", "too low")
     assert heard == ["one"]

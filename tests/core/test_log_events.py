@@ -9,6 +9,7 @@ import pytest
 
 from pysips.core.events import Events, Values
 from pysips.core.log import DBG, ERR, INFO, log
+from pysips.core.log_consumers import EVENT
 from pysips.core.log_events import LOG_EVENT, LogEvents, deliver
 from pysips.core.services import Promise
 from pysips.testing.story import Story
@@ -23,7 +24,8 @@ class Raised:
         self.later: list[tuple[Any, ...]] = []
         self.source = LogEvents(self.events, prefix, lambda *call: self.later.append(call))
         self.events.listen(LOG_EVENT, self.take)
-        log.listen(self.source.heard, threshold)
+        log.consumers.set_filter(EVENT, threshold)
+        log.listen(self.source.heard)
 
     def take(self, name: str, values: Values) -> None:
         log.error("test", "said while it is told")
@@ -36,6 +38,7 @@ def raised() -> Iterator[Callable[..., Raised]]:
     log.set_level(DBG)
     yield Raised
     log.listen(None)
+    log.consumers.set_filter(EVENT, 0)
     log.set_level(level)
     assert log.quiet == 0
 

@@ -8,6 +8,7 @@ import pytest
 
 from pysips.core.loading import load
 from pysips.core.log import log
+from pysips.core.log_consumers import CONSUMERS
 from pysips.core.options import Options
 from pysips.core.program import Program
 from pysips.runtime import boot
@@ -85,18 +86,19 @@ def test_the_log_level(tmp_path: Path, more: str, wishes: dict[str, Any], level:
 @pytest.mark.parametrize(
     "more, wishes, outputs",
     [
-        ("", {}, ["Stderr"]),
-        ("syslog_enabled=1", {}, ["Stderr", "Syslog"]),
-        ("log_stderror=no", {}, ["Syslog"]),
-        ("log_stderror=no", {"to_stderr": True}, ["Stderr", "Syslog"]),
-        ("", {"daemon": True}, ["Stderr", "Syslog"]),
-        ("", {"daemon": True, "to_stderr": True}, ["Stderr"]),
+        ("", {}, ["stderror"]),
+        ("syslog_enabled=1", {}, ["stderror", "syslog"]),
+        ("log_stderror=no", {}, ["syslog"]),
+        ("log_stderror=no", {"to_stderr": True}, ["stderror", "syslog"]),
+        ("", {"daemon": True}, ["stderror", "syslog"]),
+        ("", {"daemon": True, "to_stderr": True}, ["stderror"]),
+        ("log_event_enabled=1", {}, ["stderror", "event"]),
     ],
 )
 def test_where_the_log_goes(tmp_path: Path, more: str, wishes: dict[str, Any], outputs: list[str]) -> None:
     try:
         boot.begin_log(*program(tmp_path, more, **wishes))
-        assert [type(output).__name__ for output in log.outputs] == outputs
+        assert [name for number, name in enumerate(CONSUMERS) if not log.consumers.muted(number)] == outputs
     finally:
         log.configure()
 

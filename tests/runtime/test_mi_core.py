@@ -128,6 +128,24 @@ def test_the_log_level_changes_everywhere_and_for_replacements(running: tuple[An
     assert client.ask("log_level", [1, 1])["data"] == "Bad PID"
 
 
+def test_what_is_logged_where_changes_for_all_processes(running: tuple[Any, Client]) -> None:
+    one, client = running
+    assert client.ask("log_mute_state", ["stderror"]) == {"mute state": 0}
+    assert client.ask("log_mute_state", {"consumer": "event"}) == {"mute state": 1}
+    assert client.ask("log_level_filter", ["stderror"]) == {"Log level filter": 0}
+    assert client.ask("log_mute_state", ["stderror", 1]) == "OK"
+    gone = one.workers()[1]
+    os.kill(gone, signal.SIGKILL)
+    one.until(lambda: len(one.children()) == 3 and gone not in one.children())
+    assert client.ask("log_mute_state", ["stderror"]) == {"mute state": 1}
+    assert client.ask("log_level_filter", ["stderror", 9]) == "OK"
+    assert client.ask("log_level_filter", ["stderror"]) == {"Log level filter": 4}
+    assert client.ask("log_mute_state", ["stderror", 0]) == "OK"
+    assert "it is replaced" not in one.said(), "the supervisor is mute, too"
+    unknown = client.ask("log_mute_state", ["paper"])
+    assert (unknown["code"], unknown["message"]) == (404, "Unknown log consumer")
+
+
 def test_a_stopped_worker_holds_an_answer_up_for_two_seconds_at_most(running: tuple[Any, Client]) -> None:
     one, client = running
     os.kill(one.workers()[0], signal.SIGSTOP)
