@@ -9,20 +9,13 @@ from typing import Any
 import pytest
 
 from pysips.core.log import Entry, log
-from pysips.core.services import Clock, Offload, Promise, Target
+from pysips.core.services import Offload, Promise, Target
 from pysips.core.stats import Statistics
 from pysips.net.hosts import WatchedFile, hosts_of, numeric
 from pysips.net.records import DnsCounters, DnsSettings, Records, configured
 from pysips.net.resolve import Names
+from pysips.testing.fakes import FakeClock
 from tests.net.name_server import NameServer, Zone
-
-
-class Time(Clock):
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def now(self) -> float:
-        return self.at
 
 
 class Tasks(Offload):
@@ -40,7 +33,7 @@ class World:
     """A resolver, its clock and its name server."""
 
     def __init__(self, hosts: Path, zone: Zone, settings: DnsSettings, protos: tuple[str, ...]) -> None:
-        self.time = Time()
+        self.time = FakeClock()
         self.tasks = Tasks()
         self.names = Names(self.time, self.tasks, {4, 6}, settings, str(hosts), protos)
         self.server = NameServer(zone)
@@ -113,10 +106,10 @@ async def test_a_changed_hosts_file_is_read_again(world: World, tmp_path: Path) 
     assert world.names.known("new.local", 0, "") is None
     (tmp_path / "hosts").write_text("10.0.0.8 new.local\n")
     os.utime(tmp_path / "hosts", ns=(1, 1))
-    world.time.at += 5
+    world.time.advance(5)
     assert shown(world.names.known("new.local", 0, "")) == ["udp 10.0.0.8 5060"]
     (tmp_path / "hosts").unlink()
-    world.time.at += 5
+    world.time.advance(5)
     assert world.names.known("new.local", 0, "") is None
 
 
@@ -127,9 +120,9 @@ async def test_a_name_is_asked_for_once_and_then_known_for_its_time(world: World
     assert await world.ask("SIP.example.org.", 5070, "tcp") == wanted
     assert shown(first.value) == wanted
     assert sorted(world.server.asked) == [("sip.example.org.", "A"), ("sip.example.org.", "AAAA")]
-    world.time.at += 59
+    world.time.advance(59)
     assert shown(world.names.known("sip.example.org", 5070, "tcp")) == wanted
-    world.time.at += 2
+    world.time.advance(2)
     assert world.names.known("sip.example.org", 5070, "tcp") is None
 
 
@@ -149,7 +142,7 @@ async def test_a_name_that_leads_nowhere_is_remembered_for_a_while(world: World)
     asked = len(world.server.asked)
     assert await world.ask("nobody.example.org") == []
     assert len(world.server.asked) == asked
-    world.time.at += 31
+    world.time.advance(31)
     assert world.names.known("nobody.example.org", 0, "") is None
 
 
@@ -157,7 +150,7 @@ async def test_a_silent_server_leads_nowhere_and_is_asked_again_soon(world: Worl
     world.server.silent = {"*"}
     assert await world.ask("sip.example.org") == []
     world.server.silent = set()
-    world.time.at += 6
+    world.time.advance(6)
     assert len(await world.ask("sip.example.org")) == 3
 
 
@@ -186,7 +179,7 @@ async def test_without_failover_only_the_first_address_is_tried(tmp_path: Path) 
     hosts = tmp_path / "hosts"
     hosts.write_text("10.0.0.7 pair\n10.0.0.8 pair\n")
     for failover, count in ((True, 2), (False, 1)):
-        names = Names(Time(), Tasks(), {4}, DnsSettings(failover=failover), str(hosts))
+        names = Names(FakeClock(), Tasks(), {4}, DnsSettings(failover=failover), str(hosts))
         assert len(names.known("pair", 0, "") or []) == count
 
 
@@ -196,7 +189,7 @@ def test_a_slow_answer_is_told_where_somebody_wants_to_know(
 ) -> None:
     counted = Statistics()
     counters = DnsCounters(*[counted.counter("dns", name) for name in ("total", "slow")])
-    records = Records(Time(), DnsSettings(slow_seconds=threshold), counters)
+    records = Records(FakeClock(), DnsSettings(slow_seconds=threshold), counters)
     lines: list[Entry] = []
     monkeypatch.setattr(log, "listener", lambda entry, pid: lines.append(entry))
     log.held.clear()

@@ -120,9 +120,9 @@ async def test_the_whole_answer_holds_as_long_as_each_of_its_parts(tmp_path: Pat
     world = await world_of(tmp_path, zone, "udp")
     await world.ask("example.org")
     asked = len(world.server.asked)
-    world.time.at += 9
+    world.time.advance(9)
     assert shown(world.names.known("example.org", 0, "") or []) == ["udp 1 5070", "udp 2 5080"]
-    world.time.at += 2
+    world.time.advance(2)
     assert world.names.known("example.org", 0, "") is None
     await world.ask("example.org")
     assert world.server.asked[asked:] == [("a.example.org.", "A")]
@@ -147,9 +147,9 @@ async def test_a_zone_says_how_long_nothing_is_nothing(tmp_path: Path) -> None:
     world = await world_of(tmp_path, {})
     world.server.soa = "ns.example.org. me.example.org. 1 2 3 4 100"
     assert await world.ask("nobody.example.org", 5070) == []
-    world.time.at += 99
+    world.time.advance(99)
     assert world.names.known("nobody.example.org", 5070, "") == []
-    world.time.at += 2
+    world.time.advance(2)
     assert world.names.known("nobody.example.org", 5070, "") is None
     world.server.end()
 
@@ -168,7 +168,7 @@ async def test_a_dead_dns_is_not_asked_for_ever(tmp_path: Path) -> None:
     assert await world.ask("example.org") == []
     assert not [one for one in world.server.asked if one[1] == "A"]
     world.server.silent = set()
-    world.time.at += 6
+    world.time.advance(6)
     assert len(await world.ask("example.org")) == 3
     world.server.end()
 
@@ -180,7 +180,7 @@ async def test_answers_that_hold_no_time_still_lead_to_the_end(tmp_path: Path) -
 
     async def slow(name: str, kind: str) -> Any:
         answer = await ask(name, kind)
-        world.time.at += 2
+        world.time.advance(2)
         return answer
 
     world.names.records.look_up = slow  # type: ignore[method-assign]
@@ -260,11 +260,11 @@ async def test_while_the_dns_is_away_what_was_known_holds_on_for_a_day(tmp_path:
     wanted = await world.ask("example.org")
     world.server.silent = {"*"}
     for _ in range(3):
-        world.time.at += 100
+        world.time.advance(100)
         assert world.names.known("example.org", 0, "") is None
         assert await world.ask("example.org") == wanted
         assert shown(world.names.known("example.org", 0, "") or []) == ["udp 1 5070", "udp 2 5080"]
-    world.time.at += 90_000
+    world.time.advance(90_000)
     assert await world.ask("example.org") == []
     world.server.end()
 
@@ -282,12 +282,12 @@ async def test_a_dns_that_is_slow_to_answer_is_not_waited_for_where_something_wa
         return [Record("192.0.2.98")], 60.0
 
     world.names.records.look_up = slow  # type: ignore[method-assign]
-    world.time.at += 61
+    world.time.advance(61)
     assert await world.ask("example.org", 5070) == ["udp 192.0.2.99 5070"]
     never.set()
     while world.names.records.asking:
         await asyncio.sleep(0)
-    world.time.at += 1
+    world.time.advance(1)
     assert await world.ask("example.org", 5070) == ["udp 192.0.2.98 5070"]
     world.server.end()
 

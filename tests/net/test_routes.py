@@ -1,14 +1,7 @@
 """Which of our addresses the kernel would send from."""
 
-from pysips.core.services import Clock
 from pysips.net.routes import Routes, ask_kernel
-
-
-class Time(Clock):
-    at = 1000.0
-
-    def now(self) -> float:
-        return self.at
+from pysips.testing.fakes import FakeClock
 
 
 def test_the_kernel_says_which_address_sends() -> None:
@@ -22,10 +15,10 @@ def test_where_no_route_leads_there_is_none() -> None:
 
 
 def test_an_answer_is_kept_for_a_second() -> None:
-    time = Time()
+    time = FakeClock()
     routes = Routes(time)
     routes.own_address("127.0.0.1")
     routes.kept["127.0.0.1"] = (routes.kept["127.0.0.1"][0], "10.0.0.1")
     assert routes.own_address("127.0.0.1") == "10.0.0.1"
-    time.at += 1.1
+    time.advance(1.1)
     assert routes.own_address("127.0.0.1") == "127.0.0.1"
