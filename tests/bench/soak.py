@@ -233,21 +233,22 @@ def find_rates(folder: Path, server: Server) -> dict[str, int]:
 
 
 def judge(minutes: list[Minute]) -> dict[str, float]:
-    """How the last quarter stands to the second one, medians of minutes: pss, rss, and the p99 of each method."""
+    """How the last quarter stands to the second one: pss and rss (medians of minutes), and the p99 of each method.
+
+    Of p99 the best minute of each counts: other work on the machine only adds to it, for minutes at a time.
+    """
     counted = minutes[len(minutes) // WARM_UP :]
     quarter = max(1, len(counted) // 4)
     early, late = counted[quarter : 2 * quarter] or counted[:1], counted[-quarter:]
 
-    def growth(values: tuple[list[float], list[float]]) -> float:
-        return round(statistics.median(values[1]) / statistics.median(values[0]), 4)
-
+    median = statistics.median
     found = {
-        "pss": growth(([m.pss_kb for m in early], [m.pss_kb for m in late])),
-        "rss": growth(([m.rss_kb for m in early], [m.rss_kb for m in late])),
+        "pss": median([m.pss_kb for m in late]) / median([m.pss_kb for m in early]),
+        "rss": median([m.rss_kb for m in late]) / median([m.rss_kb for m in early]),
     }
     for method in sorted(minutes[-1].ms):
-        found[f"p99 {method}"] = growth(([m.ms[method]["p99"] for m in early], [m.ms[method]["p99"] for m in late]))
-    return found
+        found[f"p99 {method}"] = min(m.ms[method]["p99"] for m in late) / min(m.ms[method]["p99"] for m in early)
+    return {name: round(value, 4) for name, value in found.items()}
 
 
 def soak(minutes: float, result: Path) -> tuple[list[Minute], dict[str, float]]:
