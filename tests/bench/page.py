@@ -185,7 +185,8 @@ def soak(kept: Kept, folder: Path) -> str:
     return (
         f"## {at[-1]:.0f} minutes under load\n\n`scripts/soak`, one worker at {share:.0f} % of a core in the middle: "
         f"{rates}. {sum(minute['answers'] for minute in minutes):,} response times, {minutes[-1]['failed']} calls or "
-        f"transactions failed. The last quarter's medians to the second quarter's: {grown}.\n\n"
+        f"transactions failed. The last quarter to the second one, memory by medians of minutes and p99 by the best "
+        f"minute (other work only adds to it): {grown}.\n\n"
         + shown(folder, "soak-memory", "MB", "minutes", dict(memory)) + "\n"
         + shown(folder, "soak-p99", "p99 of response times, ms", "minutes", dict(times), log_y=True)
     )  # fmt: skip
