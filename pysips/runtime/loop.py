@@ -88,18 +88,18 @@ class Selector(selectors.EpollSelector):
                 socket = served.get(fd)
                 if socket is not None:
                     attend(socket, events)
-                elif fd in self.get_map():  # no timer or message closed it
-                    rest.append(self.key_and_events(fd, events))
+                elif (key := self.get_map().get(fd)) is not None:  # no timer or message closed it
+                    rest.append((key, asyncios(events) & key.events))
             now = monotonic()
             if rest or self.scheduled or now >= end:
                 return rest
 
-    def key_and_events(self, fd: int, events: int) -> tuple[selectors.SelectorKey, int]:
-        """As asyncio wants them; an error or a hang-up is told to readers and writers alike."""
-        read = selectors.EVENT_READ if events & ~EPOLLOUT else 0
-        write = selectors.EVENT_WRITE if events & ~EPOLLIN else 0
-        key = self.get_map()[fd]
-        return key, (read | write) & key.events
+
+def asyncios(events: int) -> int:
+    """Events as asyncio names them; an error or a hang-up is told to readers and writers alike."""
+    read = selectors.EVENT_READ if events & ~EPOLLOUT else 0
+    write = selectors.EVENT_WRITE if events & ~EPOLLIN else 0
+    return read | write
 
 
 def attend(socket: Served, events: int) -> None:

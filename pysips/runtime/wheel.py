@@ -21,7 +21,6 @@ BUCKETS: Final = 256
 MASK: Final = BUCKETS - 1
 # The longest timer, in ticks (some 3 years): beyond it a float from a script could overflow the arithmetic.
 LONGEST: Final = 2_000_000_000
-QUIETEST: Final = 20  # ticks that `left` looks ahead
 
 
 @final
@@ -71,7 +70,7 @@ class Wheel(Timers):
     def left(self, now: float) -> float:
         """Seconds until something may be due, one at most; 0 if it is already."""
         tick = self.now + 1
-        last = self.now + QUIETEST
+        last = self.now + TICKS_A_SECOND
         while tick < last and not self.buckets[tick & MASK]:
             tick += 1
         seconds = self.born + (tick - 1) * TICK - now
