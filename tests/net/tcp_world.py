@@ -83,6 +83,13 @@ class Worried(Watcher):
         self.failures += 1
 
 
+def free_port(host: str) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+        trial.bind((host, 0))
+        port: int = trial.getsockname()[1]
+        return port
+
+
 class World:
     """A worker's TCP with one listening socket."""
 
@@ -98,9 +105,7 @@ class World:
             asyncio.get_running_loop(), 1, 2, self.settings, self.heard, self.time.timers, self.time, self.tables,
             self.lines, self.counters, 1_700_000_000,
         )  # fmt: skip
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
-            trial.bind((host, 0))
-            self.where = Socket(0, "tcp", host, trial.getsockname()[1])
+        self.where = Socket(0, "tcp", host, free_port(host))
         self.listener = open_one(self.where, False, 50)
         self.tcp.listening.listen(self.listener, self.where)
         self.writers: list[asyncio.StreamWriter] = []

@@ -14,17 +14,10 @@ from pysips.core.stats import Statistics
 from pysips.net.bin import Bin, BinCounters, BinSettings
 from pysips.net.endpoint import open_one
 from pysips.testing.fakes import FakeClock
-from tests.net.tcp_world import until
+from tests.net.tcp_world import free_port, until
 
 PACKET = Packet(1, "clusterer-internal", 0, b"hello")
 LARGE = Packet(1, "clusterer-extra", 11, bytes(60_000))
-
-
-def free_port(host: str) -> int:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
-        trial.bind((host, 0))
-        port: int = trial.getsockname()[1]
-        return port
 
 
 class NodeAt:
