@@ -86,6 +86,16 @@ class FakeNet(Network):
         return True
 
 
+class FakeWatcher(Watcher):
+    """Counts what did not go out after all."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+
+    def send_failed(self) -> None:
+        self.failures += 1
+
+
 class FakeClock(Clock):
     """A clock that stands still, with the timers that hang on it."""
 

@@ -75,14 +75,6 @@ class Heard(Receiver):
             raise RuntimeError("a fault of ours")
 
 
-class Worried(Watcher):
-    def __init__(self) -> None:
-        self.failures = 0
-
-    def send_failed(self) -> None:
-        self.failures += 1
-
-
 def free_port(host: str) -> int:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
         trial.bind((host, 0))

@@ -14,7 +14,8 @@ from pysips.core.services import (
     Peer,
 )
 from pysips.net.tcp import SLOTS, place_key
-from tests.net.tcp_world import MESSAGE, OPTIONS, World, Worried, until
+from pysips.testing.fakes import FakeWatcher
+from tests.net.tcp_world import MESSAGE, OPTIONS, World, until
 
 
 async def test_messages_come_in_whole_however_they_are_cut(world: World) -> None:
@@ -78,7 +79,7 @@ async def test_a_refused_connect_is_told_to_all_who_wait(world: World) -> None:
     with socket.socket(world.listener.family) as trial:
         trial.bind((world.where.host, 0))
         closed = trial.getsockname()[1]
-    worried = [Worried(), Worried()]
+    worried = [FakeWatcher(), FakeWatcher()]
     for watcher in worried:
         assert world.tcp.send(b"x", Peer("tcp", world.where.host, closed, world.where), watcher) in (PENDING, FAILED)
     await until(lambda: not world.tcp.connections)
@@ -200,7 +201,7 @@ async def test_what_a_siblings_connection_does_not_take_goes_to_the_peers_addres
     world = one_world
     listener = await asyncio.start_server(lambda reader, writer: world.writers.append(writer), "127.0.0.1", 0)
     port: int = listener.sockets[0].getsockname()[1]
-    worried = Worried()
+    worried = FakeWatcher()
     for connection in (7 * SLOTS, -(7 * SLOTS)):
         peer = Peer("tcp", "127.0.0.1", port, world.where, connection)
         assert world.tcp.send(MESSAGE, peer, worried) == PENDING

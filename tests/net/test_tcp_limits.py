@@ -8,7 +8,8 @@ import pytest
 
 from pysips.core.services import FAILED, PENDING, SENT, Peer
 from pysips.net.connection import OPEN
-from tests.net.tcp_world import MESSAGE, World, Worried, until
+from pysips.testing.fakes import FakeWatcher
+from tests.net.tcp_world import MESSAGE, World, until
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def deaf_port() -> Iterator[int]:
 
 
 async def test_a_connect_without_an_answer_fails_in_its_time(one_world: World, deaf_port: int) -> None:
-    worried = Worried()
+    worried = FakeWatcher()
     there = Peer("tcp", "127.0.0.1", deaf_port, one_world.where)
     assert one_world.tcp.send(b"x", there, worried) == PENDING
     await asyncio.sleep(0.01)
@@ -95,7 +96,7 @@ async def test_a_peer_that_never_reads_is_dropped_and_others_are_served(one_worl
     await one_world.dial()
     reader, _ = await one_world.dial()
     deaf, well = one_world.tcp.connections.values()
-    worried = Worried()
+    worried = FakeWatcher()
     results = []
     for _ in range(400):
         results.append(deaf.send(b"x" * 60_000, worried))
@@ -149,7 +150,7 @@ async def test_what_is_not_sip_is_closed_without_an_answer(one_world: World, dat
 
 
 async def test_more_messages_do_not_give_a_connect_more_time(one_world: World, deaf_port: int) -> None:
-    worried = Worried()
+    worried = FakeWatcher()
     there = Peer("tcp", "127.0.0.1", deaf_port, one_world.where)
     for _ in range(3):
         assert one_world.tcp.send(b"x", there, worried) == PENDING
@@ -162,7 +163,7 @@ async def test_a_peer_that_talks_but_never_reads_is_dropped_in_time(one_world: W
     _, writer = await one_world.dial()
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     deaf = next(iter(one_world.tcp.connections.values()))
-    worried = Worried()
+    worried = FakeWatcher()
     while deaf.send(b"x" * 60_000, worried) == SENT:
         pass
     for count in range(1, 5):

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pysips.core.services import PENDING, Peer, Receiver, Socket, Watcher
+from pysips.core.services import PENDING, Peer, Receiver, Socket
 from pysips.core.stats import Statistics
 from pysips.runtime.handover import AT_ONCE_BYTES, HEAD, LARGEST, MOST_MESSAGES, PACKET, Handover, Mailboxes
 from pysips.runtime.wheel import Wheel
+from pysips.testing.fakes import FakeWatcher
 
 SOCKETS = [Socket(0, "udp", "127.0.0.1", 5060), Socket(1, "tcp", "2001:db8::1", 5061)]
 
@@ -46,14 +47,6 @@ class Lines:
     def alias(self, connection: int, port: int) -> bool:
         self.aliased = (connection, port)
         return True
-
-
-class Worried(Watcher):
-    def __init__(self) -> None:
-        self.failures = 0
-
-    def send_failed(self) -> None:
-        self.failures += 1
 
 
 class Process:
@@ -173,7 +166,7 @@ def test_a_backlog_is_read_in_pieces_so_that_sockets_and_timers_have_their_turns
 
 def test_bytes_for_a_siblings_connection_are_sent_or_said_to_have_failed(pair: tuple[Process, Process]) -> None:
     one, other = pair
-    well, ill = Worried(), Worried()
+    well, ill = FakeWatcher(), FakeWatcher()
     assert one.line.send(1, 7, b"200 OK", well) == PENDING
     assert one.line.send(1, 8, b"200 OK", ill) == PENDING
     assert one.line.send(1, 9, b"nobody asks", None) == PENDING
@@ -189,7 +182,7 @@ def test_bytes_for_a_siblings_connection_are_sent_or_said_to_have_failed(pair: t
 
 def test_a_sibling_that_is_silent_has_failed_within_a_second_and_no_earlier(pair: tuple[Process, Process]) -> None:
     one, other = pair
-    worried = Worried()
+    worried = FakeWatcher()
     one.line.send(1, 7, b"200 OK", worried)
     one.line.flush()
     one.wheel.advance(20)
